@@ -1,0 +1,1 @@
+//! The audit logs: append durably, read back, verify.

@@ -1,0 +1,1 @@
+//! The configuration: what the operator wrote, valid and typed.

@@ -1,0 +1,76 @@
+//! [`Action`]: everything that the core can have done.
+//!
+//! The actions of a batch run in order, and one runs only when every [`Record`] before it in the
+//! same batch is durable: `[Record(PaymentIntended), Pay]` is the write-ahead rule.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::authorize::Authorized;
+use super::narrative::Narrative;
+use super::record::Record;
+use crate::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
+use crate::units::Msat;
+
+/// Something to be done, in the imperative. It can be written down, but neither read back nor
+/// copied: each is made once, by the core, and done at most once.
+#[derive(Debug, Eq, PartialEq, Serialize)]
+pub enum Action {
+    /// Append to the transaction log, which start-up folds.
+    Record(Record),
+    /// Append to the event log, which nobody reads but people.
+    Narrate(Narrative),
+    /// Have a node make an invoice; answered by `InvoiceCreated` or `InvoiceNotCreated`.
+    CreateInvoice {
+        /// The attempt that it is for.
+        rebalance: RebalanceId,
+        /// The payee.
+        node: NodeId,
+        /// What to ask.
+        amount: Msat,
+        /// The memo, which marks it as made for rebalancing.
+        memo: String,
+        /// How long it may be paid.
+        expiry: Duration,
+    },
+    /// Watch an invoice until it is settled or cancelled; answered by `InvoiceEnded`.
+    WatchInvoice {
+        /// The payee.
+        node: NodeId,
+        /// The invoice's hash.
+        hash: PaymentHash,
+    },
+    /// Cancel an invoice that is not to be paid any more.
+    CancelInvoice {
+        /// The payee.
+        node: NodeId,
+        /// The invoice's hash.
+        hash: PaymentHash,
+    },
+    /// Pay, once; answered by `PaymentUpdated`.
+    Pay(Authorized),
+    /// Ask a node what became of a payment; answered by `PaymentUpdated`.
+    TrackPayment {
+        /// The payer.
+        node: NodeId,
+        /// The payment.
+        hash: PaymentHash,
+    },
+    /// List a node's channels with one counterparty; answered by `ChannelsListed`.
+    ListChannels {
+        /// The node.
+        node: NodeId,
+        /// The counterparty.
+        with: NodeId,
+    },
+    /// Read a node's own bounds for a channel; answered by `ForwardingRead`.
+    ReadForwarding {
+        /// The node.
+        node: NodeId,
+        /// The channel.
+        point: ChannelPoint,
+        /// Its id at this node.
+        scid: Scid,
+    },
+}

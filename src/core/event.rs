@@ -1,0 +1,113 @@
+//! [`Event`]: everything that can happen to the core.
+//!
+//! A closed list: if something cannot be said as an event, it is none of the core's business.
+
+use serde::Serialize;
+
+use super::channel::{Channel, Forwarding};
+use super::invoice::Network;
+use super::payment::Outcome;
+use super::record::Pause;
+use crate::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
+use crate::time::Time;
+use crate::units::Msat;
+
+/// Something that happened, in the past tense.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub enum Event {
+    /// One of our nodes answers. Its channels follow in an event of their own.
+    NodeConnected(OwnNode),
+    /// One of our nodes is gone: nothing is known of its channels until it is back.
+    NodeDisconnected {
+        /// The node.
+        node: NodeId,
+    },
+    /// A node listed its channels: the whole truth within the scope of the list.
+    ChannelsListed {
+        /// The node that listed them.
+        node: NodeId,
+        /// Only the channels with this counterparty; `None` for all.
+        with: Option<NodeId>,
+        /// The channels, complete within that scope.
+        channels: Vec<Channel>,
+    },
+    /// A node told of one channel. Its `is_active` is not to be believed: LND sets it always.
+    ChannelUpdated {
+        /// The node that told of it.
+        node: NodeId,
+        /// The whole channel.
+        channel: Channel,
+    },
+    /// A node's own bounds for the HTLCs that it sends over a channel became known.
+    ForwardingRead {
+        /// The node.
+        node: NodeId,
+        /// The channel.
+        point: ChannelPoint,
+        /// The bounds.
+        forwarding: Forwarding,
+    },
+    /// The invoice that the core asked for was made.
+    InvoiceCreated {
+        /// The attempt that it is for.
+        rebalance: RebalanceId,
+        /// The invoice, in BOLT 11.
+        invoice: String,
+        /// The wall clock as the invoice arrived.
+        wall: Time,
+    },
+    /// The invoice that the core asked for was not made, as far as we know.
+    InvoiceNotCreated {
+        /// The attempt that it was for.
+        rebalance: RebalanceId,
+        /// What the node said.
+        error: String,
+    },
+    /// The payee's node told what became of an invoice.
+    InvoiceEnded {
+        /// The invoice's hash.
+        hash: PaymentHash,
+        /// What became of it.
+        end: InvoiceEnd,
+    },
+    /// The payer's node told what became of a payment, or failed to.
+    PaymentUpdated {
+        /// The payment.
+        hash: PaymentHash,
+        /// What became of it.
+        outcome: Outcome,
+    },
+    /// The operator stopped new payments somewhere.
+    PauseAsked(Pause),
+    /// The operator allowed them again.
+    ResumeAsked(super::record::Scope),
+    /// A deadline passed, or may have.
+    Woken,
+}
+
+/// A node that this daemon holds the credentials of.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct OwnNode {
+    /// Its public key.
+    pub id: NodeId,
+    /// The name that it gives itself; the limits may be set by it.
+    pub alias: String,
+    /// The chain that it follows.
+    pub network: Network,
+    /// Whether its channels are to be kept in balance at all.
+    pub rebalances: bool,
+}
+
+/// What became of an invoice.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub enum InvoiceEnd {
+    /// It was paid.
+    Settled {
+        /// What arrived.
+        paid: Msat,
+        /// The channels that the HTLCs came over.
+        over: Vec<Scid>,
+    },
+    /// It was cancelled or expired, and can never be paid.
+    Canceled,
+}

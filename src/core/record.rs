@@ -1,0 +1,115 @@
+//! [`Record`]: what must be remembered, so that a start-up knows all that a payment depends on.
+//!
+//! Folding the records in order gives the budget, the open attempts and the pauses again
+//! ([`super::ledger`]). Their bytes are the audit log's business.
+
+use serde::{Deserialize, Serialize};
+
+use super::payment::Failure;
+use super::rebalance::Cause;
+use crate::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
+use crate::time::Time;
+use crate::units::Msat;
+
+/// One entry of the transaction log.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Record {
+    /// When the core decided on it.
+    pub at: Time,
+    /// What is remembered.
+    pub entry: Entry,
+}
+
+/// What a record says, in the past tense.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub enum Entry {
+    /// As payee: an attempt began; an invoice will be asked of our node.
+    RebalanceOpened(Attempt),
+    /// As payee: our node made the invoice.
+    InvoiceCreated(Attempt, Bill),
+    /// As payee: our node says that the invoice is paid. Ends the attempt.
+    RebalanceSettled(Attempt, PaymentHash),
+    /// As payee: the attempt ended without payment. The hash is missing where no invoice was made.
+    RebalanceFailed(Attempt, Option<PaymentHash>, Cause),
+    /// As payer: the payment is about to be sent, and counts from here on.
+    PaymentIntended(Attempt, Bill),
+    /// As payer: nobody knows what became of the payment; it still counts.
+    PaymentUnknown(Attempt, PaymentHash),
+    /// As payer: our node says that the payment arrived. Ends the attempt.
+    PaymentSettled(Attempt, PaymentHash),
+    /// As payer: the payment ended without arriving. Ends the attempt; it counts on or not as
+    /// [`Failure::gives_back`] says.
+    PaymentFailed(Attempt, PaymentHash, Failure),
+    /// The operator stopped new payments.
+    Paused(Pause),
+    /// The operator allowed them again.
+    Resumed(Scope),
+}
+
+/// What all records of one attempt have in common.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Its name, given by the payee.
+    pub rebalance: RebalanceId,
+    /// The payee: the poorer side.
+    pub paid_to: NodeId,
+    /// The payer: the richer side.
+    pub paid_by: NodeId,
+    /// The channel.
+    pub point: ChannelPoint,
+    /// The channel's id, as the recording side knows it.
+    pub scid: Scid,
+    /// What is asked.
+    pub amount: Msat,
+}
+
+/// An invoice, as far as it must be remembered.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Bill {
+    /// The hash that it is locked to.
+    pub hash: PaymentHash,
+    /// The invoice itself, in BOLT 11.
+    pub invoice: String,
+    /// When it expires, on the core's clock.
+    pub expires_at: Time,
+}
+
+/// The operator's word that nothing new is to be paid.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Where.
+    pub scope: Scope,
+    /// When it ends by itself; `None` until it is resumed.
+    pub until: Option<Time>,
+    /// Why, in the operator's words.
+    pub reason: Option<String>,
+}
+
+/// Where a pause holds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Scope {
+    /// Everywhere.
+    All,
+    /// On every channel of one of our nodes, or with one node of others.
+    Node(NodeId),
+    /// On one channel.
+    Channel(ChannelPoint),
+}
+
+impl Entry {
+    /// The attempt that the record is about, if it is about one.
+    pub const fn attempt(&self) -> Option<&Attempt> {
+        match self {
+            Self::RebalanceOpened(attempt)
+            | Self::InvoiceCreated(attempt, _)
+            | Self::RebalanceSettled(attempt, _)
+            | Self::RebalanceFailed(attempt, _, _)
+            | Self::PaymentIntended(attempt, _)
+            | Self::PaymentUnknown(attempt, _)
+            | Self::PaymentSettled(attempt, _)
+            | Self::PaymentFailed(attempt, _, _) => Some(attempt),
+            Self::Paused(_) | Self::Resumed(_) => None,
+        }
+    }
+}

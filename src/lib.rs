@@ -1,0 +1,13 @@
+//! Tightrope keeps the channels of a cluster of Lightning nodes in balance, unattended.
+
+pub mod audit;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod core;
+pub mod daemon;
+pub mod ids;
+pub mod lnd;
+pub mod rpc;
+pub mod time;
+pub mod units;

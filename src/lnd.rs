@@ -1,0 +1,1 @@
+//! One Lightning node that we hold credentials for.
