@@ -1,14 +1,343 @@
 //! The core: what Tightrope decides, as a pure function of what happened.
+//!
+//! > [`Core::handle`] is total: it returns, never fails, never waits, never reads a clock, a file
+//! > or a random number, and gives the same actions for the same history. `now` never goes back.
+//! > The caller performs the actions in order, and a `Record` is durable before the next begins.
+//!
+//! The caller's loop: wait for an event or for [`Core::next_deadline`]; call `handle`; hand the
+//! batch's records to the log and perform the rest once they are durable; repeat. What the core
+//! must know after a restart it learns from its own records alone ([`ledger::Ledger`]).
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod action;
 pub mod authorize;
+mod budget;
 pub mod channel;
+pub mod decide;
 pub mod event;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod invoice;
+pub mod ledger;
 pub mod narrative;
-pub mod payment;
+pub mod outcome;
+mod payment;
 pub mod policy;
 pub mod rebalance;
 pub mod record;
 pub mod refusal;
+mod side;
+#[cfg(test)]
+mod tests;
+pub mod timer;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest, Sha256};
+
+use self::action::Action;
+use self::authorize::Offer;
+use self::channel::{Channel, Forwarding};
+use self::event::{Event, OwnNode};
+use self::ledger::Ledger;
+use self::narrative::Narrative;
+use self::payment::Tracking;
+use self::policy::{Policy, Settings};
+use self::record::{Entry, Pause, Record, Scope};
+use self::side::{Settling, Side};
+use self::timer::{Timer, Timers};
+use self::view::{View, Views};
+use crate::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
+use crate::time::Time;
+
+/// The state machine. One value, owned by one loop.
+#[derive(Debug)]
+pub struct Core {
+    now: Time,
+    settings: Settings,
+    /// Names rebalances; comes from outside, since the core has no randomness.
+    seed: [u8; 32],
+    /// How many rebalances were named.
+    named: u64,
+    /// Our nodes, as far as they have ever answered.
+    nodes: BTreeMap<NodeId, Known>,
+    views: Views,
+    ledger: Ledger,
+    /// The channels between two of our nodes.
+    watched: BTreeSet<ChannelPoint>,
+    sides: BTreeMap<(ChannelPoint, NodeId), Side>,
+    /// Offers that wait for HTLCs in flight, at most one for each channel.
+    offers: BTreeMap<ChannelPoint, Offer>,
+    /// Invoices that were taken up from the records.
+    resumed: BTreeSet<PaymentHash>,
+    /// Payments whose outcome is unknown and asked for.
+    tracked: BTreeMap<PaymentHash, Tracking>,
+    timers: Timers,
+    /// Channels to look at before the batch ends.
+    unsettled: BTreeSet<ChannelPoint>,
+    /// The batch being made.
+    actions: Vec<Action>,
+}
+
+/// One of our nodes.
+#[derive(Debug)]
+struct Known {
+    node: OwnNode,
+    /// Since when it answers; `None` while it does not.
+    connected_at: Option<Time>,
+}
+
+impl Core {
+    /// A core that knows what `ledger` remembers. Its clock starts at `now`, or at the newest
+    /// record where that is later.
+    pub fn new(settings: Settings, ledger: Ledger, now: Time, seed: [u8; 32]) -> Self {
+        Self {
+            now: now.max(ledger.newest()),
+            settings,
+            seed,
+            named: 0,
+            nodes: BTreeMap::new(),
+            views: Views::default(),
+            ledger,
+            watched: BTreeSet::new(),
+            sides: BTreeMap::new(),
+            offers: BTreeMap::new(),
+            resumed: BTreeSet::new(),
+            tracked: BTreeMap::new(),
+            timers: Timers::default(),
+            unsettled: BTreeSet::new(),
+            actions: Vec::new(),
+        }
+    }
+
+    /// Takes in what happened, and returns what is to be done about it, in order.
+    pub fn handle(&mut self, now: Time, event: Event) -> Vec<Action> {
+        self.now = self.now.max(now);
+        self.take_in(event);
+        while let Some(timer) = self.timers.take_due(self.now) {
+            self.wake(timer);
+        }
+        while let Some(point) = self.unsettled.pop_first() {
+            self.consider(point);
+        }
+        std::mem::take(&mut self.actions)
+    }
+
+    /// When the core wants to be woken, and why.
+    pub fn next_deadline(&self) -> Option<(Time, Timer)> {
+        self.timers.next()
+    }
+
+    /// Whether no attempt is under way.
+    pub fn is_at_rest(&self) -> bool {
+        self.ledger.rebalances.is_empty()
+            && self.ledger.payments.is_empty()
+            && self.offers.is_empty()
+    }
+
+    /// How many channels are kept in balance.
+    pub fn watched(&self) -> usize {
+        self.watched.len()
+    }
+
+    fn take_in(&mut self, event: Event) {
+        match event {
+            Event::Started => self.recover(),
+            Event::NodeConnected(node) => self.connect(node),
+            Event::NodeDisconnected { node } => self.disconnect(node),
+            Event::ChannelsListed { node, with, channels } => {
+                self.observe_list(node, with, channels);
+            }
+            Event::ChannelUpdated { node, channel } => self.observe_update(node, channel),
+            Event::ForwardingRead { node, point, forwarding } => {
+                self.bound(node, point, forwarding);
+            }
+            Event::InvoiceCreated { rebalance, invoice, wall } => {
+                self.invoiced(rebalance, invoice, wall);
+            }
+            Event::InvoiceNotCreated { rebalance, error } => self.not_invoiced(rebalance, error),
+            Event::InvoiceEnded { hash, end } => self.invoice_ended(hash, &end),
+            Event::PaymentUpdated { hash, outcome } => self.payment_updated(hash, outcome),
+            Event::PauseAsked(pause) => self.pause(pause),
+            Event::ResumeAsked(scope) => self.resume(scope),
+            Event::Woken => {}
+        }
+    }
+
+    fn wake(&mut self, timer: Timer) {
+        match timer {
+            Timer::Reconsider(point) => {
+                self.unsettled.insert(point);
+            }
+            Timer::OfferWaited(point) => self.give_up_waiting(point),
+            Timer::Track(hash) => self.track(hash),
+            Timer::SnapshotMissing(point) => self.list_sides(point),
+        }
+    }
+
+    fn connect(&mut self, node: OwnNode) {
+        let id = node.id;
+        self.narrate(Narrative::LightningConnected { public_key: id, alias: node.alias.clone() });
+        self.nodes.insert(id, Known { node, connected_at: Some(self.now) });
+        self.views.forget(id);
+        self.resume_watching(id);
+        self.resume_tracking(id);
+        self.reconsider_all();
+    }
+
+    fn disconnect(&mut self, node: NodeId) {
+        let Some(known) = self.nodes.get_mut(&node) else { return };
+        if known.connected_at.take().is_none() {
+            return;
+        }
+        self.views.forget(node);
+        self.narrate(Narrative::LightningDisconnect { public_key: node });
+        self.reconsider_all();
+    }
+
+    fn observe_list(&mut self, node: NodeId, with: Option<NodeId>, channels: Vec<Channel>) {
+        if self.connected(node).is_none() {
+            return;
+        }
+        let listed = self.views.list(node, with, channels);
+        for point in listed.gone {
+            if self.views.sides(point).next().is_none() && self.watched.remove(&point) {
+                self.narrate(Narrative::StopWatchingChannel { channel_point: point });
+            }
+        }
+        for point in listed.named {
+            let view = self.views.of(point, node);
+            if let (Some(side), Some(view)) = (self.sides.get_mut(&(point, node)), view) {
+                side.observe_listed(&view.channel);
+            }
+            self.unsettled.insert(point);
+        }
+    }
+
+    fn observe_update(&mut self, node: NodeId, channel: Channel) {
+        let point = channel.point;
+        if self.connected(node).is_none() || !self.views.update(node, channel) {
+            return;
+        }
+        let view = self.views.of(point, node);
+        if let (Some(side), Some(view)) = (self.sides.get_mut(&(point, node)), view) {
+            side.observe(&view.channel);
+        }
+        self.unsettled.insert(point);
+    }
+
+    fn bound(&mut self, node: NodeId, point: ChannelPoint, forwarding: Forwarding) {
+        self.views.bound(node, point, forwarding);
+        self.unsettled.insert(point);
+    }
+
+    fn pause(&mut self, pause: Pause) {
+        if let Some(until) = pause.until {
+            for point in &self.watched {
+                self.timers.set_at_latest(Timer::Reconsider(*point), until);
+            }
+        }
+        self.record(Entry::Paused(pause));
+        self.reconsider_all();
+    }
+
+    fn resume(&mut self, scope: Scope) {
+        self.record(Entry::Resumed(scope));
+        self.reconsider_all();
+    }
+
+    /// Looks at a channel: starts to watch it, judges a waiting offer, lets each side ask.
+    fn consider(&mut self, point: ChannelPoint) {
+        let sides: Vec<NodeId> = self.views.sides(point).map(|(node, _)| node).collect();
+        for node in sides {
+            self.watch(point, node);
+            self.judge_waiting(point);
+            self.rest_or_ask(point, node);
+        }
+    }
+
+    /// Starts to watch a channel, if both of its nodes are ours.
+    fn watch(&mut self, point: ChannelPoint, node: NodeId) {
+        let Some(View { channel, .. }) = self.views.of(point, node) else { return };
+        let (scid, counterparty) = (channel.scid, channel.counterparty);
+        if !self.nodes.contains_key(&counterparty) || counterparty == node {
+            return;
+        }
+        if self.watched.insert(point) {
+            self.narrate(Narrative::StartWatchingChannel {
+                channel_id: scid,
+                channel_point: point,
+                public_key: node,
+                remote_peer: counterparty,
+            });
+        }
+        if !self.sides.contains_key(&(point, node)) {
+            self.sides.insert((point, node), Side::default());
+            self.actions.push(Action::ReadForwarding { node, point, scid });
+        }
+    }
+
+    /// Asks both sides of a channel for a list that shows what settled.
+    fn list_sides(&mut self, point: ChannelPoint) {
+        let sides: Vec<(NodeId, NodeId)> =
+            self.views.sides(point).map(|(node, view)| (node, view.channel.counterparty)).collect();
+        for (node, with) in sides {
+            let side = self.sides.entry((point, node)).or_default();
+            if matches!(side.settling, Settling::Awaited { .. }) {
+                side.await_list();
+                self.actions.push(Action::ListChannels { node, with });
+                self.timers.set(Timer::SnapshotMissing(point), self.now + payment::SNAPSHOT_WAIT);
+            }
+        }
+    }
+
+    fn reconsider_all(&mut self) {
+        for node in self.nodes.keys() {
+            self.unsettled.extend(self.views.points_of(*node));
+        }
+    }
+
+    /// The node, if it is ours and answers.
+    fn connected(&self, node: NodeId) -> Option<&OwnNode> {
+        let known = self.nodes.get(&node)?;
+        known.connected_at.map(|_| &known.node)
+    }
+
+    /// The rules for `node`'s side of a channel.
+    fn policy(&self, node: NodeId, point: ChannelPoint) -> Policy {
+        self.settings.limits.of_channel(self.alias(node), &self.scids(point))
+    }
+
+    fn alias(&self, node: NodeId) -> &str {
+        self.nodes.get(&node).map_or("", |known| &known.node.alias)
+    }
+
+    /// Every id that either side knows the channel by.
+    fn scids(&self, point: ChannelPoint) -> Vec<Scid> {
+        let channels = self.views.sides(point).map(|(_, view)| &view.channel);
+        channels
+            .flat_map(|channel| [&[channel.scid], channel.other_scids.as_slice()].concat())
+            .collect()
+    }
+
+    /// Remembers `entry`: in the ledger at once, and in the log before any later action.
+    fn record(&mut self, entry: Entry) {
+        let record = Record { at: self.now, entry };
+        self.ledger.apply(&record);
+        self.actions.push(Action::Record(record));
+    }
+
+    fn narrate(&mut self, narrative: Narrative) {
+        self.actions.push(Action::Narrate(narrative));
+    }
+
+    /// A name that no other rebalance has.
+    fn name_rebalance(&mut self) -> RebalanceId {
+        self.named += 1;
+        let digest = Sha256::new().chain_update(self.seed).chain_update(self.named.to_be_bytes());
+        let [name @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _]: [u8; 32] =
+            digest.finalize().into();
+        RebalanceId::new(name)
+    }
+}

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::channel::{Channel, Forwarding};
 use super::invoice::Network;
-use super::payment::Outcome;
+use super::outcome::Outcome;
 use super::record::Pause;
 use crate::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
 use crate::time::Time;
@@ -15,6 +15,8 @@ use crate::units::Msat;
 /// Something that happened, in the past tense.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub enum Event {
+    /// The daemon started: what the records left open is to be taken up.
+    Started,
     /// One of our nodes answers. Its channels follow in an event of their own.
     NodeConnected(OwnNode),
     /// One of our nodes is gone: nothing is known of its channels until it is back.

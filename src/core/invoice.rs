@@ -8,7 +8,7 @@ use std::time::Duration;
 use lightning_invoice::{Bolt11Invoice, Bolt11InvoiceDescriptionRef, Currency, RawTaggedField};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{NodeId, PaymentHash, PaymentSecret};
+use crate::ids::{ChannelPoint, NodeId, PaymentHash, PaymentSecret, RebalanceId};
 use crate::time::Time;
 use crate::units::Msat;
 
@@ -58,6 +58,11 @@ pub struct InvoiceFault {
     /// What the reader of BOLT 11 said; names features that are required and unknown, a missing
     /// payment secret, a wrong signature.
     pub detail: String,
+}
+
+/// The memo of an invoice that is made to rebalance a channel, and of no other.
+pub fn memo(point: ChannelPoint, rebalance: RebalanceId) -> String {
+    format!("tightrope rebalance {point} {rebalance}")
 }
 
 /// The tag of LND's blinded paths, the letter `b` in BOLT 11's alphabet.

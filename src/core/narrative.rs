@@ -65,8 +65,10 @@ pub enum Narrative {
         channel_point: ChannelPoint,
         /// The side that rests.
         public_key: NodeId,
-        /// The reason, as a code and its figures.
-        reason: serde_json::Value,
+        /// The reason in a sentence.
+        reason: String,
+        /// The reason as a code and its figures.
+        rest: serde_json::Value,
     },
     /// As payee: the invoice was made.
     InvoiceCreated {

@@ -1,99 +1,273 @@
-//! One payment as the payer sees it, from intent to outcome.
+//! One payment as the payer sees it, from the offer to the outcome.
+//!
+//! Whether an offer may be paid is for [`super::authorize`]; here it is waited for, intended, sent
+//! once, and tracked until the node itself tells its end.
 
-use std::fmt;
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use super::Core;
+use super::action::Action;
+use super::authorize::{Authorized, Offer, Payer, Verdict};
+use super::ledger::{Certainty, Payment, Rebalance};
+use super::narrative::Narrative;
+use super::outcome::{Failure, Outcome};
+use super::rebalance::Cause;
+use super::record::{Attempt, Entry};
+use super::refusal::Refusal;
+use super::side::Settling;
+use super::timer::Timer;
+use crate::ids::{ChannelPoint, NodeId, PaymentHash};
 
-/// What the payer's node says of a payment, or that it says nothing.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub enum Outcome {
-    /// It arrived.
-    Settled,
-    /// It ended without arriving, says the node.
-    Failed(Failure),
-    /// It is under way.
-    InFlight {
-        /// Whether an HTLC is out; without one, only a restart of LND ends it.
-        has_attempts: bool,
-    },
-    /// The node does not know the payment.
-    NotFound,
-    /// Our daemon never handed it to the node, and never will.
-    NotSent {
-        /// Why.
-        detail: String,
-    },
-    /// It was handed over, or may have been, and the answer is missing.
-    Unknown {
-        /// What came instead of an answer.
-        detail: String,
-    },
+/// How long an offer waits for HTLCs in flight to be settled.
+const OFFER_WAIT: Duration = Duration::from_secs(3);
+/// How long a settlement's snapshot is waited for before a list is asked for.
+pub(super) const SNAPSHOT_WAIT: Duration = Duration::from_secs(10);
+/// How long after both the connection and the invoice's expiry a payment must still be unknown
+/// to its node to count as ended.
+const NOT_FOUND_WAIT: Duration = Duration::from_secs(60);
+/// How long until a payment's outcome is asked for again, doubled each time.
+const TRACK_WAIT_MIN: Duration = Duration::from_secs(1);
+/// The longest such wait.
+const TRACK_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// The search for a payment's outcome.
+#[derive(Debug, Default)]
+pub(crate) struct Tracking {
+    /// How often the node was asked in vain.
+    tries: u32,
 }
 
-/// Why a payment did not arrive: the network's word, not ours.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "code", rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum Failure {
-    /// The channel cannot carry it at this moment (BOLT 4 `temporary_channel_failure`).
-    TemporaryChannelFailure,
-    /// The payee does not know the invoice, or it is not payable, or the block height was too old
-    /// (BOLT 4 `incorrect_or_unknown_payment_details`).
-    IncorrectPaymentDetails,
-    /// The lock would end too soon (BOLT 4 `expiry_too_soon` and `final_incorrect_cltv_expiry`).
-    ExpiryTooSoon,
-    /// The channel is disabled or gone (BOLT 4 `channel_disabled`, `unknown_next_peer` and
-    /// `permanent_channel_failure`).
-    ChannelUnavailable,
-    /// The amount is below what the channel carries (BOLT 4 `amount_below_minimum`).
-    AmountBelowMinimum,
-    /// The node has too little to send (LND's own word).
-    InsufficientBalance,
-    /// Another failure, by LND's number for it.
-    Other {
-        /// LND's `Failure.FailureCode`, or the negative of its `PaymentFailureReason`.
-        number: i32,
-    },
-    /// Our daemon never handed it to the node.
-    NotSent,
-    /// The node does not know the payment, long after it could have.
-    NotFound,
-}
-
-impl Failure {
-    /// Whether the amount counts no longer towards the caps: only when the node itself says that
-    /// the payment failed. A payment that the node does not know may have been deleted there.
-    pub const fn gives_back(self) -> bool {
-        match self {
-            Self::TemporaryChannelFailure
-            | Self::IncorrectPaymentDetails
-            | Self::ExpiryTooSoon
-            | Self::ChannelUnavailable
-            | Self::AmountBelowMinimum
-            | Self::InsufficientBalance
-            | Self::Other { .. } => true,
-            Self::NotSent | Self::NotFound => false,
+impl Core {
+    /// Judges an offer: pays, refuses, or lets it wait for HTLCs in flight.
+    pub(super) fn judge(&mut self, offer: Offer) {
+        let point = offer.attempt.point;
+        match self.payer(&offer.attempt).judge(&offer) {
+            Verdict::Pay(authorized) => {
+                self.forget_waiting(point);
+                self.pay(offer, authorized);
+            }
+            Verdict::Refuse(refusal) => {
+                self.forget_waiting(point);
+                self.refuse(offer, refusal);
+            }
+            Verdict::Wait(_) => {
+                if self.offers.insert(point, offer).is_none() {
+                    self.timers.set(Timer::OfferWaited(point), self.now + OFFER_WAIT);
+                }
+            }
         }
     }
-}
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TemporaryChannelFailure => {
-                f.write_str("the channel could not carry the payment at that moment")
+    /// Judges a waiting offer anew.
+    pub(super) fn judge_waiting(&mut self, point: ChannelPoint) {
+        if let Some(offer) = self.offers.get(&point) {
+            let offer = offer.clone();
+            self.judge(offer);
+        }
+    }
+
+    /// An offer has waited long enough: it is refused, unless it can be paid at this moment.
+    pub(super) fn give_up_waiting(&mut self, point: ChannelPoint) {
+        let Some(offer) = self.offers.remove(&point) else { return };
+        match self.payer(&offer.attempt).judge(&offer) {
+            Verdict::Pay(authorized) => self.pay(offer, authorized),
+            Verdict::Wait(refusal) | Verdict::Refuse(refusal) => self.refuse(offer, refusal),
+        }
+    }
+
+    fn forget_waiting(&mut self, point: ChannelPoint) {
+        self.offers.remove(&point);
+        self.timers.clear(Timer::OfferWaited(point));
+    }
+
+    /// Whether the payer would refuse an offer of `attempt`.
+    pub(super) fn foresee(&self, attempt: &Attempt) -> Result<(), Refusal> {
+        self.payer(attempt).foresee(attempt)
+    }
+
+    /// All that the payer of `attempt` goes by.
+    fn payer(&self, attempt: &Attempt) -> Payer<'_> {
+        let (point, node) = (attempt.point, attempt.paid_by);
+        Payer {
+            now: self.now,
+            dry_run: self.settings.dry_run,
+            node: self.connected(node),
+            view: self.views.of(point, node),
+            awaits_snapshot: self.awaits_snapshot(point, node),
+            policy: self.policy(node, point),
+            payee_policy: self.policy(attempt.paid_to, point),
+            caps: self.settings.limits.channel_caps(self.alias(node), &self.scids(point)),
+            ledger: &self.ledger,
+        }
+    }
+
+    fn pay(&mut self, offer: Offer, authorized: Authorized) {
+        let (point, hash) = (authorized.point(), authorized.hash());
+        let attempt = Attempt { scid: authorized.scid(), ..offer.attempt };
+        for node in [attempt.paid_to, attempt.paid_by] {
+            if let Some(view) = self.views.of(point, node) {
+                self.sides.entry((point, node)).or_default().sent(hash, &view.channel);
             }
-            Self::IncorrectPaymentDetails => {
-                f.write_str("the payee's node turned the payment away")
+        }
+        self.record(Entry::PaymentIntended(attempt, offer.bill));
+        self.actions.push(Action::Pay(authorized));
+    }
+
+    fn refuse(&mut self, offer: Offer, refusal: Refusal) {
+        let cause = Cause::Refused { refusal };
+        self.end_unpaid(offer.attempt, Some(offer.bill.hash), cause);
+    }
+
+    /// The payer's node told what became of a payment, or failed to.
+    pub(super) fn payment_updated(&mut self, hash: PaymentHash, outcome: Outcome) {
+        let Some(payment) = self.ledger.payments.get(&hash) else { return };
+        let attempt = payment.attempt.clone();
+        match outcome {
+            Outcome::Settled => {
+                self.record(Entry::PaymentSettled(attempt.clone(), hash));
+                self.await_snapshot(attempt.point, attempt.paid_by, hash);
+                self.finish(&attempt, hash);
             }
-            Self::ExpiryTooSoon => f.write_str("the payment's lock would have ended too soon"),
-            Self::ChannelUnavailable => f.write_str("the channel was disabled or gone"),
-            Self::AmountBelowMinimum => {
-                f.write_str("the channel does not carry so small an amount")
+            Outcome::Failed(failure) => self.fail(attempt, hash, failure),
+            Outcome::NotSent { .. } => self.fail(attempt, hash, Failure::NotSent),
+            Outcome::NotFound => self.not_found(attempt, hash),
+            Outcome::InFlight { .. } | Outcome::Unknown { .. } => self.track_later(attempt, hash),
+        }
+    }
+
+    /// The payment ended without arriving, and never can under this hash.
+    fn fail(&mut self, attempt: Attempt, hash: PaymentHash, failure: Failure) {
+        self.record(Entry::PaymentFailed(attempt.clone(), hash, failure));
+        self.narrate(Narrative::PaymentFailed {
+            rebalance_id: attempt.rebalance,
+            payment_id: hash,
+            reason: failure.to_string(),
+        });
+        for node in [attempt.paid_to, attempt.paid_by] {
+            self.side(attempt.point, node).unsent(hash);
+        }
+        let now = self.now;
+        self.side(attempt.point, attempt.paid_to).failed(now, attempt.amount);
+        self.read_forwarding(&attempt);
+        if let Some(asked) = self.awaiting_payment(hash) {
+            self.end_unpaid(asked, Some(hash), Cause::PaymentFailed { failure });
+        }
+        self.finish(&attempt, hash);
+    }
+
+    /// Whatever bound was in the way may be read from the payer's node.
+    fn read_forwarding(&mut self, attempt: &Attempt) {
+        let (node, point) = (attempt.paid_by, attempt.point);
+        if let Some(view) = self.views.of(point, node) {
+            let scid = view.channel.scid;
+            self.actions.push(Action::ReadForwarding { node, point, scid });
+        }
+    }
+
+    /// The node does not know the payment. That is its end only if it had every chance to.
+    fn not_found(&mut self, attempt: Attempt, hash: PaymentHash) {
+        let connected_at = self.nodes.get(&attempt.paid_by).and_then(|known| known.connected_at);
+        let expires_at = self.ledger.payments.get(&hash).map(|payment| payment.bill.expires_at);
+        let (Some(connected_at), Some(expires_at)) = (connected_at, expires_at) else { return };
+        let certain_at = connected_at.max(expires_at) + NOT_FOUND_WAIT;
+        if self.now >= certain_at {
+            self.fail(attempt, hash, Failure::NotFound);
+        } else {
+            self.track_later(attempt, hash);
+            self.timers.set_at_latest(Timer::Track(hash), certain_at);
+        }
+    }
+
+    /// Notes that the outcome is unknown, and asks for it again later.
+    fn track_later(&mut self, attempt: Attempt, hash: PaymentHash) {
+        let payment = self.ledger.payments.get(&hash);
+        if payment.is_some_and(|payment| payment.certainty == Certainty::Dispatched) {
+            self.record(Entry::PaymentUnknown(attempt, hash));
+        }
+        let tracking = self.tracked.entry(hash).or_default();
+        let doublings = tracking.tries.min(10);
+        tracking.tries += 1;
+        let wait = TRACK_WAIT_MIN.saturating_mul(1 << doublings).min(TRACK_WAIT_MAX);
+        self.timers.set(Timer::Track(hash), self.now + wait);
+    }
+
+    /// Asks the node that sent a payment what became of it, if it answers; else when it does.
+    pub(super) fn track(&mut self, hash: PaymentHash) {
+        let Some(payment) = self.ledger.payments.get(&hash) else { return };
+        let node = payment.attempt.paid_by;
+        if self.connected(node).is_some() {
+            self.actions.push(Action::TrackPayment { node, hash });
+        }
+    }
+
+    /// A node answers again: it is asked about all that it left open.
+    pub(super) fn resume_tracking(&mut self, node: NodeId) {
+        let is_unknown = |payment: &&Payment| {
+            payment.attempt.paid_by == node && payment.certainty == Certainty::Unknown
+        };
+        let payments = self.ledger.payments.values().filter(is_unknown);
+        let hashes: Vec<PaymentHash> = payments.map(|payment| payment.bill.hash).collect();
+        for hash in hashes {
+            self.tracked.entry(hash).or_default().tries = 0;
+            self.track(hash);
+        }
+    }
+
+    /// A payment has its outcome: others may have waited for it.
+    fn finish(&mut self, attempt: &Attempt, hash: PaymentHash) {
+        self.tracked.remove(&hash);
+        self.timers.clear(Timer::Track(hash));
+        self.unsettled.insert(attempt.point);
+        self.unsettled.extend(self.views.points_of(attempt.paid_by));
+    }
+
+    /// Takes up what the records left open.
+    pub(super) fn recover(&mut self) {
+        let payments: Vec<Payment> = self.ledger.payments.values().cloned().collect();
+        for payment in payments {
+            if payment.certainty == Certainty::Dispatched {
+                self.record(Entry::PaymentUnknown(payment.attempt, payment.bill.hash));
             }
-            Self::InsufficientBalance => f.write_str("the node had too little to send"),
-            Self::Other { number } => write!(f, "the node reports failure {number}"),
-            Self::NotSent => f.write_str("the payment was never handed to the node"),
-            Self::NotFound => f.write_str("the node does not know the payment"),
+        }
+        let rebalances: Vec<Rebalance> = self.ledger.rebalances.values().cloned().collect();
+        for rebalance in rebalances {
+            if let Rebalance::AwaitingInvoice(attempt) = rebalance {
+                self.end_unpaid(attempt, None, Cause::Abandoned);
+            }
+        }
+    }
+
+    /// A payee's node answers after a restart of ours: its invoices that were left open are
+    /// watched again, and those that nobody was authorized to pay are cancelled.
+    pub(super) fn resume_watching(&mut self, node: NodeId) {
+        for rebalance in self.ledger.rebalances.values() {
+            if let Rebalance::AwaitingPayment(attempt, bill) = rebalance
+                && attempt.paid_to == node
+                && self.resumed.insert(bill.hash)
+            {
+                let (hash, is_paid) = (bill.hash, self.ledger.has_seen(bill.hash));
+                if !is_paid {
+                    self.actions.push(Action::CancelInvoice { node, hash });
+                }
+                self.actions.push(Action::WatchInvoice { node, hash });
+            }
+        }
+    }
+
+    /// Whether a side's figures are older than the last settlement.
+    pub(super) fn awaits_snapshot(&self, point: ChannelPoint, node: NodeId) -> bool {
+        let side = self.sides.get(&(point, node));
+        side.is_some_and(|side| matches!(side.settling, Settling::Awaited { .. }))
+    }
+
+    /// A payment settled at a side: nothing is decided there until a snapshot shows it.
+    pub(super) fn await_snapshot(&mut self, point: ChannelPoint, node: NodeId, hash: PaymentHash) {
+        let channel = self.views.of(point, node).map(|view| &view.channel);
+        let side = self.sides.entry((point, node)).or_default();
+        if side.settled(hash, channel) {
+            let is_known = matches!(side.settling, Settling::Awaited { floor: Some(_), .. });
+            let wait = if is_known { SNAPSHOT_WAIT } else { Duration::ZERO };
+            self.timers.set_at_latest(Timer::SnapshotMissing(point), self.now + wait);
         }
     }
 }

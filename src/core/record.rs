@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::payment::Failure;
+use super::outcome::Failure;
 use super::rebalance::Cause;
 use crate::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
 use crate::time::Time;

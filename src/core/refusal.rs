@@ -1,6 +1,6 @@
 //! [`Refusal`]: why the payer does not pay what it was asked; shown, sent and recorded alike.
 //!
-//! A refusal is our policy saying no. What the network says is a [`super::payment::Failure`].
+//! A refusal is our policy saying no. What the network says is a [`super::outcome::Failure`].
 
 use std::fmt;
 
@@ -22,8 +22,6 @@ pub enum Refusal {
     NodeDown,
     /// The paying node is excepted from rebalancing (`rebalance: false`).
     RebalanceOff,
-    /// The payee is not among `trustedNodes`.
-    NotTrusted,
     /// The paying node has no such channel with the payee.
     UnknownChannel,
     /// The channel cannot carry a payment: its counterparty is away.
@@ -115,7 +113,6 @@ impl Refusal {
             | Self::Paused
             | Self::NodeDown
             | Self::RebalanceOff
-            | Self::NotTrusted
             | Self::UnknownChannel
             | Self::Inactive
             | Self::NotOrdinary
@@ -141,6 +138,42 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// The smaller amount that would have been granted, where that is what was wrong.
+    pub(crate) const fn granted(&self) -> Option<Msat> {
+        match self {
+            Self::MaxTransactionSize { max }
+            | Self::PastBand { max }
+            | Self::NotSendable { max } => Some(*max),
+            Self::MaxAmountPerPeriod { left, .. } => Some(*left),
+            Self::DryRun
+            | Self::Paused
+            | Self::NodeDown
+            | Self::RebalanceOff
+            | Self::UnknownChannel
+            | Self::Inactive
+            | Self::NotOrdinary
+            | Self::Unreadable
+            | Self::BadInvoice { .. }
+            | Self::WrongNetwork { .. }
+            | Self::WrongPayee
+            | Self::NotARebalanceInvoice
+            | Self::BlindedPaths
+            | Self::WrongAmount
+            | Self::NotFresh
+            | Self::ExpiryOutOfRange
+            | Self::CltvOutOfRange
+            | Self::HashSeen
+            | Self::AttemptOpen
+            | Self::AwaitingSnapshot
+            | Self::MinTransactionSize { .. }
+            | Self::MaxTransactionsPerPeriod { .. }
+            | Self::MinTimeBetweenPayments { .. }
+            | Self::BandsDoNotMeet => None,
+        }
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -148,7 +181,6 @@ impl fmt::Display for Refusal {
             Self::Paused => f.write_str("payments are paused here"),
             Self::NodeDown => f.write_str("the paying node does not answer"),
             Self::RebalanceOff => f.write_str("the paying node has rebalance set to false"),
-            Self::NotTrusted => f.write_str("the payee is not among trustedNodes"),
             Self::UnknownChannel => {
                 f.write_str("the paying node has no such channel with the payee")
             }

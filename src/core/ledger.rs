@@ -1,0 +1,179 @@
+//! [`Ledger`]: all that the records say, folded.
+//!
+//! It changes by [`Ledger::apply`] alone, at start-up and while running alike, so what a restart
+//! finds is what was there. What it does not hold (snapshots, timers) is learnt anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::budget::Budget;
+use super::record::{Attempt, Bill, Entry, Pause, Record, Scope};
+use crate::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId};
+use crate::time::Time;
+
+/// The open attempts, the budget and the pauses.
+#[derive(Debug)]
+pub struct Ledger {
+    /// What our nodes paid.
+    pub(crate) budget: Budget,
+    /// The open attempts of our nodes as payees.
+    pub(crate) rebalances: BTreeMap<RebalanceId, Rebalance>,
+    /// The open payments of our nodes.
+    pub(crate) payments: BTreeMap<PaymentHash, Payment>,
+    /// Every hash that a payment was ever intended under.
+    seen: BTreeSet<PaymentHash>,
+    /// Where the operator stopped new payments.
+    pauses: BTreeMap<Scope, Pause>,
+    /// When a payer last intended a payment over a channel.
+    intended_at: BTreeMap<(NodeId, ChannelPoint), Time>,
+    /// When a payee's last attempt on a channel ended.
+    ended_at: BTreeMap<(NodeId, ChannelPoint), Time>,
+    /// The time of the newest record.
+    newest: Time,
+}
+
+/// An open attempt as the payee sees it, by what it waits for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Rebalance {
+    /// Our node was asked for an invoice.
+    AwaitingInvoice(Attempt),
+    /// The invoice stands, to be paid or cancelled.
+    AwaitingPayment(Attempt, Bill),
+}
+
+/// An open payment as the payer sees it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Payment {
+    /// What it is for.
+    pub(crate) attempt: Attempt,
+    /// The invoice that it pays.
+    pub(crate) bill: Bill,
+    /// Whether the record says already that nobody knows its outcome.
+    pub(crate) certainty: Certainty,
+}
+
+/// What the records say of an open payment.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Certainty {
+    /// It is on its way, and the answer is awaited.
+    Dispatched,
+    /// The answer was lost, and the node must be asked.
+    Unknown,
+}
+
+impl Rebalance {
+    /// What the attempt is for.
+    pub(crate) const fn attempt(&self) -> &Attempt {
+        match self {
+            Self::AwaitingInvoice(attempt) | Self::AwaitingPayment(attempt, _) => attempt,
+        }
+    }
+}
+
+impl Ledger {
+    /// An empty ledger, for limits whose longest period is `period_max`.
+    pub fn new(period_max: Duration) -> Self {
+        Self {
+            budget: Budget::new(period_max),
+            rebalances: BTreeMap::new(),
+            payments: BTreeMap::new(),
+            seen: BTreeSet::new(),
+            pauses: BTreeMap::new(),
+            intended_at: BTreeMap::new(),
+            ended_at: BTreeMap::new(),
+            newest: Time::default(),
+        }
+    }
+
+    /// Takes one record in.
+    pub fn apply(&mut self, record: &Record) {
+        self.newest = self.newest.max(record.at);
+        match &record.entry {
+            Entry::RebalanceOpened(attempt) => {
+                let open = Rebalance::AwaitingInvoice(attempt.clone());
+                self.rebalances.insert(attempt.rebalance, open);
+            }
+            Entry::InvoiceCreated(attempt, bill) => {
+                let open = Rebalance::AwaitingPayment(attempt.clone(), bill.clone());
+                self.rebalances.insert(attempt.rebalance, open);
+            }
+            Entry::RebalanceSettled(attempt, _) | Entry::RebalanceFailed(attempt, _, _) => {
+                self.rebalances.remove(&attempt.rebalance);
+                self.ended_at.insert((attempt.paid_to, attempt.point), record.at);
+            }
+            Entry::PaymentIntended(attempt, bill) => self.intend(attempt, bill, record.at),
+            Entry::PaymentUnknown(_, hash) => {
+                if let Some(payment) = self.payments.get_mut(hash) {
+                    payment.certainty = Certainty::Unknown;
+                }
+            }
+            Entry::PaymentSettled(attempt, hash) => {
+                self.payments.remove(hash);
+                self.budget.end(attempt.paid_by, *hash, record.at);
+            }
+            Entry::PaymentFailed(attempt, hash, failure) => {
+                self.payments.remove(hash);
+                if failure.gives_back() {
+                    self.budget.give_back(attempt.paid_by, *hash);
+                } else {
+                    self.budget.end(attempt.paid_by, *hash, record.at);
+                }
+            }
+            Entry::Paused(pause) => {
+                self.pauses.insert(pause.scope, pause.clone());
+            }
+            Entry::Resumed(scope) => {
+                self.pauses.remove(scope);
+            }
+        }
+    }
+
+    fn intend(&mut self, attempt: &Attempt, bill: &Bill, at: Time) {
+        self.seen.insert(bill.hash);
+        self.intended_at.insert((attempt.paid_by, attempt.point), at);
+        self.budget.intend(attempt.paid_by, bill.hash, attempt.point, attempt.amount);
+        let certainty = Certainty::Dispatched;
+        let payment = Payment { attempt: attempt.clone(), bill: bill.clone(), certainty };
+        self.payments.insert(bill.hash, payment);
+    }
+
+    /// The time of the newest record; the core's clock starts no earlier.
+    pub const fn newest(&self) -> Time {
+        self.newest
+    }
+
+    /// Whether a payment was ever intended under `hash`.
+    pub(crate) fn has_seen(&self, hash: PaymentHash) -> bool {
+        self.seen.contains(&hash)
+    }
+
+    /// When `payer` last intended a payment over `point`.
+    pub(crate) fn intended_at(&self, payer: NodeId, point: ChannelPoint) -> Option<Time> {
+        self.intended_at.get(&(payer, point)).copied()
+    }
+
+    /// When the last attempt of `payee` on `point` ended.
+    pub(crate) fn ended_at(&self, payee: NodeId, point: ChannelPoint) -> Option<Time> {
+        self.ended_at.get(&(payee, point)).copied()
+    }
+
+    /// Whether anything is open on `point`, as payee or as payer.
+    pub(crate) fn is_open(&self, point: ChannelPoint) -> bool {
+        self.rebalances.values().any(|open| open.attempt().point == point)
+            || self.payments.values().any(|open| open.attempt.point == point)
+    }
+
+    /// The pause that holds at `now` for a payment between two nodes over a channel.
+    pub(crate) fn pause(
+        &self,
+        now: Time,
+        nodes: [NodeId; 2],
+        point: ChannelPoint,
+    ) -> Option<&Pause> {
+        let scopes = [Scope::All, Scope::Channel(point)].into_iter();
+        scopes
+            .chain(nodes.map(Scope::Node))
+            .filter_map(|scope| self.pauses.get(&scope))
+            .find(|pause| pause.until.is_none_or(|until| now < until))
+    }
+}

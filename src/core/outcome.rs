@@ -1,0 +1,99 @@
+//! [`Outcome`] and [`Failure`]: what a node says of a payment. The network's word, not ours.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What the payer's node says of a payment, or that it says nothing.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub enum Outcome {
+    /// It arrived.
+    Settled,
+    /// It ended without arriving, says the node.
+    Failed(Failure),
+    /// It is under way.
+    InFlight {
+        /// Whether an HTLC is out; without one, only a restart of LND ends it.
+        has_attempts: bool,
+    },
+    /// The node does not know the payment.
+    NotFound,
+    /// Our daemon never handed it to the node, and never will.
+    NotSent {
+        /// Why.
+        detail: String,
+    },
+    /// It was handed over, or may have been, and the answer is missing.
+    Unknown {
+        /// What came instead of an answer.
+        detail: String,
+    },
+}
+
+/// Why a payment did not arrive: the network's word, not ours.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "code", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Failure {
+    /// The channel cannot carry it at this moment (BOLT 4 `temporary_channel_failure`).
+    TemporaryChannelFailure,
+    /// The payee does not know the invoice, or it is not payable, or the block height was too old
+    /// (BOLT 4 `incorrect_or_unknown_payment_details`).
+    IncorrectPaymentDetails,
+    /// The lock would end too soon (BOLT 4 `expiry_too_soon` and `final_incorrect_cltv_expiry`).
+    ExpiryTooSoon,
+    /// The channel is disabled or gone (BOLT 4 `channel_disabled`, `unknown_next_peer` and
+    /// `permanent_channel_failure`).
+    ChannelUnavailable,
+    /// The amount is below what the channel carries (BOLT 4 `amount_below_minimum`).
+    AmountBelowMinimum,
+    /// The node has too little to send (LND's own word).
+    InsufficientBalance,
+    /// Another failure, by LND's number for it.
+    Other {
+        /// LND's `Failure.FailureCode`, or the negative of its `PaymentFailureReason`.
+        number: i32,
+    },
+    /// Our daemon never handed it to the node.
+    NotSent,
+    /// The node does not know the payment, long after it could have.
+    NotFound,
+}
+
+impl Failure {
+    /// Whether the amount counts no longer towards the caps: only when the node itself says that
+    /// the payment failed. A payment that the node does not know may have been deleted there.
+    pub const fn gives_back(self) -> bool {
+        match self {
+            Self::TemporaryChannelFailure
+            | Self::IncorrectPaymentDetails
+            | Self::ExpiryTooSoon
+            | Self::ChannelUnavailable
+            | Self::AmountBelowMinimum
+            | Self::InsufficientBalance
+            | Self::Other { .. } => true,
+            Self::NotSent | Self::NotFound => false,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TemporaryChannelFailure => {
+                f.write_str("the channel could not carry the payment at that moment")
+            }
+            Self::IncorrectPaymentDetails => {
+                f.write_str("the payee's node turned the payment away")
+            }
+            Self::ExpiryTooSoon => f.write_str("the payment's lock would have ended too soon"),
+            Self::ChannelUnavailable => f.write_str("the channel was disabled or gone"),
+            Self::AmountBelowMinimum => {
+                f.write_str("the channel does not carry so small an amount")
+            }
+            Self::InsufficientBalance => f.write_str("the node had too little to send"),
+            Self::Other { number } => write!(f, "the node reports failure {number}"),
+            Self::NotSent => f.write_str("the payment was never handed to the node"),
+            Self::NotFound => f.write_str("the node does not know the payment"),
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! [`Side`]: what the core keeps in mind about one side of a channel, beyond snapshots and
+//! records. A restart forgets it, and may.
+
+use std::time::Duration;
+
+use super::channel::Channel;
+use super::decide::Rest;
+use crate::ids::PaymentHash;
+use crate::time::Time;
+use crate::units::Msat;
+
+/// How long a side waits after its first failed attempt, doubled with each further one.
+const BACKOFF_MIN: Duration = Duration::from_secs(5);
+/// How often that doubles: 5 s to about 11 minutes.
+const BACKOFF_DOUBLINGS_MAX: u32 = 7;
+
+/// One side of a watched channel.
+#[derive(Debug, Default)]
+pub(crate) struct Side {
+    /// The reason why it rests, as last told.
+    pub(crate) rest: Option<Rest>,
+    /// Where its figures stand after the last payment.
+    pub(crate) settling: Settling,
+    /// Its attempts that failed, since one succeeded.
+    failures: u32,
+    /// Until when it does not ask after a failure or a refusal.
+    pub(crate) holds_until: Option<Time>,
+    /// The most that it asks, after the channel could not carry more.
+    pub(crate) amount_max: Option<Msat>,
+}
+
+/// Where a side's snapshots stand in the course of a payment.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Settling {
+    /// They show all that was settled, as far as we know.
+    #[default]
+    Shown,
+    /// A payment is on its way.
+    Sent {
+        /// The payment.
+        hash: PaymentHash,
+        /// The first `updates` that can be without its HTLC again: an HTLC takes one to be added
+        /// and one to be removed.
+        floor: u64,
+    },
+    /// A payment settled, and the snapshot that shows it has not come.
+    Awaited {
+        /// The payment.
+        hash: PaymentHash,
+        /// As above; `None` where it is not known, and only a list made later can tell.
+        floor: Option<u64>,
+    },
+}
+
+impl Side {
+    /// A payment over the channel is about to be sent.
+    pub(crate) fn sent(&mut self, hash: PaymentHash, channel: &Channel) {
+        self.settling = Settling::Sent { hash, floor: channel.updates.saturating_add(2) };
+    }
+
+    /// The payment settled. Says whether the side waits for a snapshot that shows it.
+    pub(crate) fn settled(&mut self, hash: PaymentHash, channel: Option<&Channel>) -> bool {
+        let floor = match self.settling {
+            Settling::Sent { hash: sent, floor } if sent == hash => Some(floor),
+            Settling::Shown | Settling::Sent { .. } | Settling::Awaited { .. } => None,
+        };
+        self.settling = Settling::Awaited { hash, floor };
+        if let Some(channel) = channel {
+            self.observe(channel);
+        }
+        self.settling != Settling::Shown
+    }
+
+    /// The payment failed: nothing is to be waited for.
+    pub(crate) fn unsent(&mut self, hash: PaymentHash) {
+        if matches!(self.settling, Settling::Sent { hash: sent, .. } if sent == hash) {
+            self.settling = Settling::Shown;
+        }
+    }
+
+    /// Takes a snapshot in.
+    pub(crate) fn observe(&mut self, channel: &Channel) {
+        let is_pending = |hash| channel.htlcs.iter().any(|htlc| htlc.hash == hash);
+        match &mut self.settling {
+            Settling::Shown => {}
+            Settling::Sent { hash, floor } => {
+                if is_pending(*hash) {
+                    *floor = channel.updates.saturating_add(1);
+                }
+            }
+            Settling::Awaited { hash, floor } => {
+                if is_pending(*hash) {
+                    *floor = Some(channel.updates.saturating_add(1));
+                } else if floor.is_some_and(|floor| channel.updates >= floor) {
+                    self.settling = Settling::Shown;
+                }
+            }
+        }
+    }
+
+    /// Takes in a snapshot from a list that was asked for after the settlement.
+    pub(crate) fn observe_listed(&mut self, channel: &Channel) {
+        if let Settling::Awaited { hash, floor: None } = self.settling
+            && !channel.htlcs.iter().any(|htlc| htlc.hash == hash)
+        {
+            self.settling = Settling::Shown;
+        }
+        self.observe(channel);
+    }
+
+    /// Lets the next list tell whatever its `updates`.
+    pub(crate) fn await_list(&mut self) {
+        if let Settling::Awaited { floor, .. } = &mut self.settling {
+            *floor = None;
+        }
+    }
+
+    /// An attempt succeeded.
+    pub(crate) fn succeeded(&mut self) {
+        (self.failures, self.holds_until, self.amount_max) = (0, None, None);
+    }
+
+    /// An attempt for `amount` failed in the network: the next waits longer, and asks less.
+    pub(crate) fn failed(&mut self, now: Time, amount: Msat) {
+        let doublings = self.failures.min(BACKOFF_DOUBLINGS_MAX);
+        self.failures = self.failures.saturating_add(1);
+        self.holds_until = Some(now + BACKOFF_MIN.saturating_mul(1 << doublings));
+        self.amount_max = Some(Msat::new(amount.msat() / 2));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::channel::Htlc;
+    use crate::core::fixture;
+
+    const HASH: PaymentHash = PaymentHash::new([5; 32]);
+
+    fn channel(updates: u64, is_pending: bool) -> Channel {
+        let htlc = Htlc { is_incoming: true, amount: Msat::new(1), hash: HASH };
+        let htlcs = if is_pending { vec![htlc] } else { Vec::new() };
+        Channel { updates, htlcs, ..fixture::channel(1, 400, 600) }
+    }
+
+    fn sent() -> Side {
+        let mut side = Side::default();
+        side.sent(HASH, &channel(10, false));
+        side
+    }
+
+    #[test]
+    fn a_settlement_is_shown_by_the_snapshot_after_the_htlc() {
+        let mut side = sent();
+        side.observe(&channel(11, true));
+        assert!(side.settled(HASH, Some(&channel(11, true))));
+        side.observe(&channel(12, false));
+        assert_eq!(side.settling, Settling::Shown);
+    }
+
+    #[test]
+    fn a_snapshot_from_before_the_htlc_does_not_show_it() {
+        let mut side = sent();
+        assert!(side.settled(HASH, Some(&channel(11, false))));
+        side.observe(&channel(13, true));
+        side.observe(&channel(13, false));
+        assert_ne!(side.settling, Settling::Shown);
+        side.observe(&channel(14, false));
+        assert_eq!(side.settling, Settling::Shown);
+    }
+
+    #[test]
+    fn a_snapshot_may_come_before_the_settlement_is_told() {
+        let mut side = sent();
+        side.observe(&channel(11, true));
+        side.observe(&channel(12, false));
+        assert!(!side.settled(HASH, Some(&channel(12, false))));
+    }
+
+    #[test]
+    fn after_a_restart_only_a_list_shows_it() {
+        let mut side = Side::default();
+        assert!(side.settled(HASH, Some(&channel(99, false))));
+        side.observe(&channel(100, false));
+        assert_ne!(side.settling, Settling::Shown);
+        side.observe_listed(&channel(100, false));
+        assert_eq!(side.settling, Settling::Shown);
+    }
+
+    #[test]
+    fn each_failure_doubles_the_wait_and_halves_the_ask() {
+        let mut side = Side::default();
+        let mut waits = Vec::new();
+        for _ in 0..10 {
+            side.failed(Time::default(), Msat::new(1_000));
+            waits.push(side.holds_until.unwrap().unix_ms() / 1000);
+        }
+        assert_eq!(waits, [5, 10, 20, 40, 80, 160, 320, 640, 640, 640]);
+        assert_eq!(side.amount_max, Some(Msat::new(500)));
+        side.succeeded();
+        assert_eq!(side.holds_until, None);
+    }
+}
