@@ -47,7 +47,7 @@ use self::policy::{Policy, Settings};
 use self::record::{Entry, Pause, Record, Scope};
 use self::side::{Settling, Side};
 use self::timer::{Timer, Timers};
-use self::view::{View, Views};
+use self::view::{Bounds, Views};
 use crate::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
 use crate::time::Time;
 
@@ -69,8 +69,8 @@ pub struct Core {
     sides: BTreeMap<(ChannelPoint, NodeId), Side>,
     /// Offers that wait for HTLCs in flight, at most one for each channel.
     offers: BTreeMap<ChannelPoint, Offer>,
-    /// Invoices that were taken up from the records.
-    resumed: BTreeSet<PaymentHash>,
+    /// Invoices that the records left open, until their node answers.
+    left_open: BTreeSet<PaymentHash>,
     /// Payments whose outcome is unknown and asked for.
     tracked: BTreeMap<PaymentHash, Tracking>,
     timers: Timers,
@@ -103,7 +103,7 @@ impl Core {
             watched: BTreeSet::new(),
             sides: BTreeMap::new(),
             offers: BTreeMap::new(),
-            resumed: BTreeSet::new(),
+            left_open: BTreeSet::new(),
             tracked: BTreeMap::new(),
             timers: Timers::default(),
             unsettled: BTreeSet::new(),
@@ -203,6 +203,7 @@ impl Core {
         let listed = self.views.list(node, with, channels);
         for point in listed.gone {
             if self.views.sides(point).next().is_none() && self.watched.remove(&point) {
+                self.sides.retain(|(closed, _), _| *closed != point);
                 self.narrate(Narrative::StopWatchingChannel { channel_point: point });
             }
         }
@@ -228,7 +229,7 @@ impl Core {
     }
 
     fn bound(&mut self, node: NodeId, point: ChannelPoint, forwarding: Forwarding) {
-        self.views.bound(node, point, forwarding);
+        self.views.bound(node, point, Bounds::Read(forwarding));
         self.unsettled.insert(point);
     }
 
@@ -259,8 +260,8 @@ impl Core {
 
     /// Starts to watch a channel, if both of its nodes are ours.
     fn watch(&mut self, point: ChannelPoint, node: NodeId) {
-        let Some(View { channel, .. }) = self.views.of(point, node) else { return };
-        let (scid, counterparty) = (channel.scid, channel.counterparty);
+        let Some(view) = self.views.of(point, node).cloned() else { return };
+        let (scid, counterparty) = (view.channel.scid, view.channel.counterparty);
         if !self.nodes.contains_key(&counterparty) || counterparty == node {
             return;
         }
@@ -272,8 +273,8 @@ impl Core {
                 remote_peer: counterparty,
             });
         }
-        if !self.sides.contains_key(&(point, node)) {
-            self.sides.insert((point, node), Side::default());
+        if matches!(view.bounds, Bounds::Unread) {
+            self.views.bound(node, point, Bounds::Asked);
             self.actions.push(Action::ReadForwarding { node, point, scid });
         }
     }

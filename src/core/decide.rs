@@ -241,7 +241,8 @@ mod tests {
 
     #[test]
     fn goes_half_way_where_both_want_more() {
-        check(&fixture::channel(1, 100, 900), (80, 10), (60, 30), "ask 500 sat");
+        check(&fixture::channel(1, 100, 900), (80, 30), (60, 30), "ask 500 sat");
+        check(&fixture::channel(1, 100, 900), (80, 10), (60, 30), "ask 600 sat");
         check(&fixture::channel(1, 100, 900), (80, 30), (60, 10), "ask 400 sat");
     }
 

@@ -146,8 +146,7 @@ impl Core {
         for node in [attempt.paid_to, attempt.paid_by] {
             self.side(attempt.point, node).unsent(hash);
         }
-        let now = self.now;
-        self.side(attempt.point, attempt.paid_to).failed(now, attempt.amount);
+        self.side(attempt.point, attempt.paid_to).halve(attempt.amount);
         self.read_forwarding(&attempt);
         if let Some(asked) = self.awaiting_payment(hash) {
             self.end_unpaid(asked, Some(hash), Cause::PaymentFailed { failure });
@@ -231,8 +230,13 @@ impl Core {
         }
         let rebalances: Vec<Rebalance> = self.ledger.rebalances.values().cloned().collect();
         for rebalance in rebalances {
-            if let Rebalance::AwaitingInvoice(attempt) = rebalance {
-                self.end_unpaid(attempt, None, Cause::Abandoned);
+            match rebalance {
+                Rebalance::AwaitingInvoice(attempt) => {
+                    self.end_unpaid(attempt, None, Cause::Abandoned);
+                }
+                Rebalance::AwaitingPayment(_, bill) => {
+                    self.left_open.insert(bill.hash);
+                }
             }
         }
     }
@@ -243,7 +247,7 @@ impl Core {
         for rebalance in self.ledger.rebalances.values() {
             if let Rebalance::AwaitingPayment(attempt, bill) = rebalance
                 && attempt.paid_to == node
-                && self.resumed.insert(bill.hash)
+                && self.left_open.remove(&bill.hash)
             {
                 let (hash, is_paid) = (bill.hash, self.ledger.has_seen(bill.hash));
                 if !is_paid {

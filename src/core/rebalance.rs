@@ -197,9 +197,6 @@ impl Core {
             return;
         };
         let attempt = attempt.clone();
-        let now = self.now;
-        self.side(attempt.point, attempt.paid_to).failed(now, attempt.amount);
-        self.side(attempt.point, attempt.paid_to).amount_max = None;
         self.end_unpaid(attempt, None, Cause::NoInvoice { detail });
     }
 
@@ -244,7 +241,14 @@ impl Core {
                 reason: refusal.to_string(),
                 refusal: as_json(refusal),
             });
-            self.side(point, node).holds_until = refusal.retry_at();
+        }
+        let now = self.now;
+        match &cause {
+            Cause::Refused { refusal } => self.side(point, node).refused(now, refusal.retry_at()),
+            Cause::NoInvoice { .. } | Cause::PaymentFailed { .. } | Cause::InvoiceCanceled => {
+                self.side(point, node).failed(now);
+            }
+            Cause::Abandoned => {}
         }
         self.record(Entry::RebalanceFailed(attempt, hash, cause));
         if let (Some(hash), false) = (hash, is_canceled) {

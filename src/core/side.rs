@@ -120,12 +120,21 @@ impl Side {
         (self.failures, self.holds_until, self.amount_max) = (0, None, None);
     }
 
-    /// An attempt for `amount` failed in the network: the next waits longer, and asks less.
-    pub(crate) fn failed(&mut self, now: Time, amount: Msat) {
+    /// The payer refused: the next attempt waits until it may succeed.
+    pub(crate) fn refused(&mut self, now: Time, retry_at: Option<Time>) {
+        self.holds_until = retry_at.max(Some(now + BACKOFF_MIN));
+    }
+
+    /// The channel could not carry `amount`: the next attempt asks less.
+    pub(crate) fn halve(&mut self, amount: Msat) {
+        self.amount_max = Some(Msat::new(amount.msat() / 2));
+    }
+
+    /// An attempt failed: the next waits longer.
+    pub(crate) fn failed(&mut self, now: Time) {
         let doublings = self.failures.min(BACKOFF_DOUBLINGS_MAX);
         self.failures = self.failures.saturating_add(1);
         self.holds_until = Some(now + BACKOFF_MIN.saturating_mul(1 << doublings));
-        self.amount_max = Some(Msat::new(amount.msat() / 2));
     }
 }
 
@@ -192,7 +201,8 @@ mod tests {
         let mut side = Side::default();
         let mut waits = Vec::new();
         for _ in 0..10 {
-            side.failed(Time::default(), Msat::new(1_000));
+            side.failed(Time::default());
+            side.halve(Msat::new(1_000));
             waits.push(side.holds_until.unwrap().unix_ms() / 1000);
         }
         assert_eq!(waits, [5, 10, 20, 40, 80, 160, 320, 640, 640, 640]);

@@ -20,21 +20,38 @@ pub(crate) struct Views {
 pub(crate) struct View {
     /// The newest snapshot.
     pub(crate) channel: Channel,
-    /// The node's own bounds for what it sends; unknown until read.
-    pub(crate) forwarding: Option<Forwarding>,
+    /// The node's own bounds for what it sends.
+    pub(crate) bounds: Bounds,
+}
+
+/// A node's own bounds for what it sends over a channel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Bounds {
+    /// Nobody asked for them since the node connected.
+    Unread,
+    /// They were asked for. Until they come, the channel's own bounds are all there is.
+    Asked,
+    /// The node's word.
+    Read(Forwarding),
 }
 
 impl View {
     /// The most that this node can send in one HTLC, if `channel` is how the channel stands.
     pub(crate) fn sendable_of(&self, channel: &Channel) -> Msat {
         let by_channel = channel.sendable();
-        self.forwarding.map_or(by_channel, |bounds| by_channel.min(bounds.htlc_max))
+        match self.bounds {
+            Bounds::Read(forwarding) => by_channel.min(forwarding.htlc_max),
+            Bounds::Unread | Bounds::Asked => by_channel,
+        }
     }
 
     /// The least that this node can send in one HTLC.
     pub(crate) fn sendable_min(&self) -> Msat {
         let by_channel = self.channel.ours.htlc_min;
-        self.forwarding.map_or(by_channel, |bounds| by_channel.max(bounds.htlc_min))
+        match self.bounds {
+            Bounds::Read(forwarding) => by_channel.max(forwarding.htlc_min),
+            Bounds::Unread | Bounds::Asked => by_channel,
+        }
     }
 }
 
@@ -69,7 +86,7 @@ impl Views {
             None => {
                 // Only a list tells whether a channel that was just opened is active.
                 channel.is_active = false;
-                sides.insert(node, View { channel, forwarding: None });
+                sides.insert(node, View { channel, bounds: Bounds::Unread });
                 true
             }
         }
@@ -103,18 +120,22 @@ impl Views {
                 }
                 Some(view) => view.channel = channel,
                 None => {
-                    sides.insert(node, View { channel, forwarding: None });
+                    sides.insert(node, View { channel, bounds: Bounds::Unread });
                 }
             }
         }
         Listed { named, gone }
     }
 
-    /// Takes in a node's own bounds for a channel.
-    pub(crate) fn bound(&mut self, node: NodeId, point: ChannelPoint, forwarding: Forwarding) {
-        if let Some(view) = self.by_point.get_mut(&point).and_then(|sides| sides.get_mut(&node)) {
-            view.forwarding = Some(forwarding);
-        }
+    /// Notes what is known of a node's own bounds for a channel; returns what was.
+    pub(crate) fn bound(
+        &mut self,
+        node: NodeId,
+        point: ChannelPoint,
+        bounds: Bounds,
+    ) -> Option<Bounds> {
+        let view = self.by_point.get_mut(&point)?.get_mut(&node)?;
+        Some(std::mem::replace(&mut view.bounds, bounds))
     }
 
     /// Forgets all that `node` said.
