@@ -1,1 +1,154 @@
 //! The audit logs: append durably, read back, verify.
+//!
+//! Two logs in one storage folder: the transaction log, which start-up folds and without which
+//! nothing is paid, and the event log, for people. [`open`] is the door. What the records mean is
+//! the core's business.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::core::narrative::Narrative;
+use crate::core::record::Record;
+use crate::time::Time;
+use hypercore::{Found, Lines, Log};
+use storage::Storage;
+use writer::Writer;
+
+mod error;
+mod event;
+pub mod hypercore;
+mod mask;
+mod replay;
+mod storage;
+mod transaction;
+mod writer;
+
+pub use error::{AuditError, Remedy};
+pub use mask::Mask;
+
+/// Where the logs are, and what is hidden in them.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// The folder of both; one daemon uses it at a time.
+    pub storage: PathBuf,
+    /// The transaction log's name in it.
+    pub transactions: String,
+    /// The event log's name in it.
+    pub events: String,
+    /// What is hidden in the event log.
+    pub mask: Mask,
+}
+
+impl Files {
+    /// The folder of the transaction log.
+    pub fn transaction_log(&self) -> PathBuf {
+        self.storage.join(&self.transactions)
+    }
+
+    /// The folder of the event log.
+    pub fn event_log(&self) -> PathBuf {
+        self.storage.join(&self.events)
+    }
+}
+
+/// What opening the logs found, for the operator.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Opened {
+    /// How many records the transaction log has.
+    pub records: u64,
+    /// What was found in the transaction log.
+    pub transactions: Found,
+    /// What was found in the event log.
+    pub events: Found,
+}
+
+/// Opens both logs, makes them where they are missing, and hands every record of the transaction
+/// log to `fold`, in order. Blocks while it reads.
+pub fn open(files: &Files, fold: impl FnMut(Record)) -> Result<(Audit, Opened), AuditError> {
+    let storage = Arc::new(Storage::take(&files.storage)?);
+    if files.transaction_log() == files.event_log() {
+        return Err(AuditError::SameName { path: files.event_log() });
+    }
+    let (transactions, found) =
+        Log::open(&files.transaction_log(), |line| transaction::decode(line).map(drop))?;
+    let (events, found_events) =
+        Log::open(&files.event_log(), |line| event::decode(line).map(drop))?;
+    let opened =
+        Opened { records: transactions.length(), transactions: found, events: found_events };
+    replay::fold(&transactions.data_path(), fold)?;
+    let shared = Shared {
+        transactions: Writer::start("transaction-log", transactions, Arc::clone(&storage))?,
+        events: Writer::start("event-log", events, storage)?,
+        mask: files.mask.clone(),
+        unheard: AtomicU64::new(0),
+    };
+    Ok((Audit(Arc::new(shared)), opened))
+}
+
+/// The open logs.
+#[derive(Clone, Debug)]
+pub struct Audit(Arc<Shared>);
+
+/// What all clones share.
+#[derive(Debug)]
+struct Shared {
+    transactions: Writer,
+    events: Writer,
+    mask: Mask,
+    /// How many events were dropped since the last one that was not.
+    unheard: AtomicU64,
+}
+
+impl Audit {
+    /// Appends to the transaction log. The records are queued by the call itself, in the order of
+    /// calls; the future resolves once they are durable. They become durable together or, where the
+    /// process dies, as a prefix. After an error the log refuses all, until it is opened again.
+    pub fn record(
+        &self,
+        records: Vec<Record>,
+    ) -> impl Future<Output = Result<(), AuditError>> + Send + use<> {
+        let queued = self.enqueue(&records);
+        async move { queued?.await.unwrap_or(Err(AuditError::Stopped)) }
+    }
+
+    /// Queues the records for the transaction log.
+    fn enqueue(&self, records: &[Record]) -> Result<writer::Outcome, AuditError> {
+        let mut lines = Lines::default();
+        for record in records {
+            lines.push(&transaction::encode(record).map_err(AuditError::encode)?);
+        }
+        self.0.transactions.append(lines)
+    }
+
+    /// Queues an event for the event log. Never waits: what the queue cannot take is dropped, and
+    /// counted in a warning.
+    pub fn narrate(&self, at: Time, narrative: &Narrative) {
+        let queued = event::encode(at, narrative, &self.0.mask)
+            .map_err(AuditError::encode)
+            .and_then(|line| {
+                let mut lines = Lines::default();
+                lines.push(&line);
+                self.0.events.append(lines)
+            });
+        match queued {
+            Ok(_) => {
+                let dropped = self.0.unheard.swap(0, Ordering::Relaxed);
+                if dropped > 0 {
+                    tracing::warn!(dropped, "the event log could not keep up and lacks entries");
+                }
+            }
+            Err(error) => {
+                if self.0.unheard.fetch_add(1, Ordering::Relaxed) == 0 {
+                    tracing::warn!("the event log lacks entries from here on: {error}");
+                }
+            }
+        }
+    }
+
+    /// Waits until everything queued is durable, closes the files and gives the folder back.
+    pub async fn close(self) {
+        self.0.transactions.close().await;
+        self.0.events.close().await;
+    }
+}

@@ -1,5 +1,6 @@
 //! The integration tests: what goes through files, sockets and processes.
 
+mod audit;
 #[path = "../fake/rpc.rs"]
 mod fake_rpc;
 mod rpc;

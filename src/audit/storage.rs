@@ -1,0 +1,71 @@
+//! The storage folder: one daemon at a time, on a disk that takes writes.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+use super::error::AuditError;
+
+/// The file whose lock says that a daemon uses the folder; it holds that daemon's process id.
+const LOCK: &str = "lock";
+/// The file that is written and removed to prove that the disk takes writes.
+const PROBE: &str = "probe";
+/// How much of it: enough for hundreds of records, so a disk that takes it is not full yet.
+const PROBE_BYTES: usize = 65_536;
+
+/// The storage folder, for as long as this lives.
+#[derive(Debug)]
+pub(super) struct Storage {
+    _lock: File,
+}
+
+impl Storage {
+    /// Makes the folder where it is missing, takes it, and tries the disk.
+    pub(super) fn take(folder: &Path) -> Result<Self, AuditError> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(AuditError::io("make", folder))?;
+        let lock = lock(folder)?;
+        probe(&folder.join(PROBE))
+            .map_err(AuditError::io("write to the disk, as tried with", &folder.join(PROBE)))?;
+        Ok(Self { _lock: lock })
+    }
+}
+
+/// Locks the folder, and writes down who did.
+fn lock(folder: &Path) -> Result<File, AuditError> {
+    let path = folder.join(LOCK);
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(AuditError::io("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let owner = fs::read_to_string(&path).unwrap_or_default().trim().to_owned();
+            return Err(AuditError::Locked { path: folder.to_owned(), owner });
+        }
+        Err(TryLockError::Error(error)) => return Err(AuditError::io("lock", &path)(error)),
+    }
+    file.set_len(0)
+        .and_then(|()| writeln!(file, "{}", std::process::id()))
+        .map_err(AuditError::io("write", &path))?;
+    Ok(file)
+}
+
+/// Writes a file through to the disk and removes it.
+fn probe(path: &Path) -> io::Result<()> {
+    let written = File::create(path).and_then(|mut file| {
+        file.write_all(&[0x5a; PROBE_BYTES])?;
+        file.sync_data()
+    });
+    let removed = fs::remove_file(path);
+    written.and(removed)
+}
