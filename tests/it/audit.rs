@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tightrope::audit::{self, Audit, AuditError, Files, Mask, Opened};
 use tightrope::core::narrative::Narrative;
-use tightrope::core::payment::Failure;
+use tightrope::core::outcome::Failure;
 use tightrope::core::rebalance::Cause;
 use tightrope::core::record::{Attempt, Bill, Entry, Pause, Record, Scope};
 use tightrope::core::refusal::Refusal;
