@@ -1,0 +1,147 @@
+//! Opens our audit logs with npm's `hypercore@10`, and its appends with ours.
+//!
+//! Needs Node and npm; says so in one line and counts as skipped without them.
+//! Run it with `cargo test --test interop`.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tightrope::audit::hypercore::{Found, Lines, Log, verify};
+
+#[test]
+fn hypercore_reads_what_we_wrote_and_we_read_what_it_appends() {
+    if !is_node_there() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let empty = folder.path().join("empty");
+    drop(open(&empty));
+    check(&empty, 0);
+
+    let sizes = folder.path().join("sizes");
+    let mut log = open(&sizes);
+    // Each commit is still in `oplog` alone when a short log is copied, as after a kill.
+    for size in [0, 1, 251, 252, 253, 254, 4095, 65_535, 65_536, 1_048_575] {
+        append(&mut log, [vec![b'x'; size]]);
+        check(&sizes, log.length());
+    }
+    append(&mut log, (0..100).map(|size| vec![b'y'; size]));
+    check(&sizes, log.length());
+    drop(log);
+    check(&sizes, open(&sizes).length());
+}
+
+#[test]
+fn hypercore_reads_a_log_of_more_than_one_page_of_the_bitfield() {
+    if !is_node_there() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("long");
+    let mut log = open(&path);
+    for commit in 0..1100 {
+        append(&mut log, (0..64).map(|line| format!("line {line} of {commit}").into_bytes()));
+        // At the edge of a page and just beyond, each with entries that are not flushed.
+        if [511, 512].contains(&commit) {
+            check(&path, log.length());
+        }
+    }
+    check(&path, 70_400);
+}
+
+#[test]
+fn hypercore_reads_a_log_that_was_taken_in_again_from_data() {
+    if !is_node_there() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("mended");
+    let mut log = open(&path);
+    for line in 0..50_u8 {
+        append(&mut log, [vec![b'a' + line % 26; usize::from(line)]]);
+    }
+    drop(log);
+    let oplog = fs::OpenOptions::new().write(true).open(path.join("oplog")).expect("is there");
+    oplog.set_len(9_000).expect("loses entries");
+    let mut data = fs::OpenOptions::new().append(true).open(path.join("data")).expect("is there");
+    data.write_all(b"torn").expect("gets a torn line");
+
+    let (log, found) = Log::open(&path, |_| Ok(())).expect("opens");
+    assert!(found.taken_in > 0 && found.cut == 4, "{found:?}");
+    drop(log);
+    check(&path, 50);
+    fs::remove_file(path.join("tree")).expect("is there");
+    let (_, found) = Log::open(&path, |_| Ok(())).expect("opens");
+    assert!(found.is_rebuilt, "{found:?}");
+    check(&path, 50);
+}
+
+/// Has `hypercore` check a copy of the log and append a line to it, which ours must then accept.
+fn check(log: &Path, length: u64) {
+    let copy = tempfile::tempdir().expect("a folder");
+    for name in ["oplog", "tree", "bitfield", "data"] {
+        fs::copy(log.join(name), copy.path().join(name)).expect("is copied");
+    }
+    let output = Command::new("node")
+        .arg(home().join("hypercore.mjs"))
+        .arg(copy.path())
+        .arg(length.to_string())
+        .output()
+        .expect("node runs");
+    assert!(
+        output.status.success(),
+        "{length} lines in {}: {}",
+        log.display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let verdict = verify(copy.path()).expect("can be checked");
+    assert_eq!((verdict.length, verdict.damage), (length + 1, vec![]));
+    let (mut theirs, found) = Log::open(copy.path(), |_| Ok(())).expect("opens");
+    assert_eq!(found, Found::default());
+    append(&mut theirs, [b"appended by us".to_vec()]);
+    drop(theirs);
+    let verdict = verify(copy.path()).expect("can be checked");
+    assert_eq!((verdict.length, verdict.damage), (length + 2, vec![]));
+}
+
+fn open(path: &Path) -> Log {
+    let (log, found) = Log::open(path, |_| Ok(())).expect("opens");
+    assert_eq!((found.taken_in, found.cut, found.is_rebuilt), (0, 0, false));
+    log
+}
+
+/// Appends lines as one commit.
+fn append(log: &mut Log, contents: impl IntoIterator<Item = Vec<u8>>) {
+    let mut lines = Lines::default();
+    for content in contents {
+        lines.push(&content);
+    }
+    log.append(&lines).expect("is durable");
+    log.tidy().expect("is tidied");
+}
+
+/// Whether the other side can run; installs its packages at the first call, or says that it cannot.
+fn is_node_there() -> bool {
+    static IS_THERE: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    *IS_THERE.get_or_init(|| {
+        let runs = |program| Command::new(program).arg("--version").output().is_ok();
+        if !runs("node") || !runs("npm") {
+            // Not by println!, which the test runner would swallow.
+            writeln!(std::io::stderr(), "interop: skipped, no Node").expect("is said");
+            return false;
+        }
+        let installed = Command::new("npm")
+            .args(["ci", "--silent", "--no-audit", "--no-fund"])
+            .current_dir(home())
+            .status()
+            .expect("npm runs");
+        assert!(installed.success(), "npm could not install tests/interop/package-lock.json");
+        true
+    })
+}
+
+fn home() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop")
+}
