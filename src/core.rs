@@ -74,6 +74,8 @@ pub struct Core {
     /// Payments whose outcome is unknown and asked for.
     tracked: BTreeMap<PaymentHash, Tracking>,
     timers: Timers,
+    /// Whether nothing new is to be begun.
+    is_stopping: bool,
     /// Channels to look at before the batch ends.
     unsettled: BTreeSet<ChannelPoint>,
     /// The batch being made.
@@ -106,6 +108,7 @@ impl Core {
             left_open: BTreeSet::new(),
             tracked: BTreeMap::new(),
             timers: Timers::default(),
+            is_stopping: false,
             unsettled: BTreeSet::new(),
             actions: Vec::new(),
         }
@@ -162,6 +165,7 @@ impl Core {
             Event::PauseAsked(pause) => self.pause(pause),
             Event::ResumeAsked(scope) => self.resume(scope),
             Event::Woken => {}
+            Event::Stopping => self.is_stopping = true,
         }
     }
 

@@ -65,6 +65,8 @@ pub(crate) struct Offer {
 pub(crate) struct Payer<'a> {
     /// The core's time.
     pub(crate) now: Time,
+    /// Whether nothing new is to be begun.
+    pub(crate) is_stopping: bool,
     /// Whether nothing is to be paid at all.
     pub(crate) dry_run: bool,
     /// The paying node; `None` while it does not answer.
@@ -188,6 +190,9 @@ impl Payer<'_> {
         let node = self.node.ok_or(Refusal::NodeDown)?;
         if !node.rebalances {
             return Err(Refusal::RebalanceOff);
+        }
+        if self.is_stopping {
+            return Err(Refusal::Stopping);
         }
         if self.dry_run {
             return Err(Refusal::DryRun);

@@ -113,6 +113,13 @@ impl Channel {
         (total <= self.capacity && total > Msat::ZERO).then_some(total)
     }
 
+    /// Whether `other`, the view of the other end, tells the same balances. Rounding and the
+    /// dust of HTLCs leave a few satoshis between the two.
+    pub(crate) fn agrees_with(&self, other: &Self) -> bool {
+        let is_near = |a: Msat, b: Msat| a.msat().abs_diff(b.msat()) <= AGREEMENT.msat();
+        is_near(self.local, other.remote) && is_near(self.remote, other.local)
+    }
+
     /// The most that this node can send in one HTLC, by its balance and its limits.
     pub fn sendable(&self) -> Msat {
         let spendable = self.spendable(self.local, self.ours, self.is_initiator, true);
@@ -177,6 +184,9 @@ impl Channel {
         u64::try_from(self.htlcs.len()).unwrap_or(u64::MAX / HTLC_WEIGHT)
     }
 }
+
+/// How far the two ends' figures for one balance may be apart.
+const AGREEMENT: Msat = Msat::new(10_000);
 
 /// The weight of an HTLC output on a commitment transaction (BOLT 3).
 const HTLC_WEIGHT: u64 = 172;

@@ -29,6 +29,8 @@ pub enum Decision {
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(tag = "code", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Rest {
+    /// The daemon is about to stop.
+    Stopping,
     /// Its share is at or above its threshold.
     Balanced,
     /// One of the two nodes is excepted from rebalancing (`rebalance: false`).
@@ -44,6 +46,8 @@ pub enum Rest {
     AttemptOpen,
     /// The figures of the last payment over this channel are not in yet.
     AwaitingSnapshot,
+    /// The two ends tell different balances: one of them is behind.
+    ViewsDiffer,
     /// The two nodes are not connected to each other.
     Inactive,
     /// The channel is closing, broken, or of a kind that we do not touch.
@@ -79,9 +83,11 @@ impl Rest {
     /// payment.
     pub(crate) const fn is_notable(&self) -> bool {
         match self {
-            Self::Balanced
+            Self::Stopping
+            | Self::Balanced
             | Self::AttemptOpen
             | Self::AwaitingSnapshot
+            | Self::ViewsDiffer
             | Self::CoolingDown { .. } => false,
             Self::RebalanceOff
             | Self::CounterpartyDown
@@ -102,11 +108,13 @@ impl Rest {
             Self::CoolingDown { until } => Some(*until),
             Self::Paused { until } => *until,
             Self::Refused { refusal } => refusal.retry_at(),
-            Self::Balanced
+            Self::Stopping
+            | Self::Balanced
             | Self::RebalanceOff
             | Self::CounterpartyDown
             | Self::AttemptOpen
             | Self::AwaitingSnapshot
+            | Self::ViewsDiffer
             | Self::Inactive
             | Self::NotOrdinary
             | Self::Unreadable
@@ -130,6 +138,7 @@ impl Rest {
 impl fmt::Display for Rest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Stopping => f.write_str("the daemon is about to stop"),
             Self::Balanced => f.write_str("in balance"),
             Self::RebalanceOff => f.write_str("one of its nodes has rebalance set to false"),
             Self::CounterpartyDown => f.write_str("the node at the other end does not answer"),
@@ -141,6 +150,7 @@ impl fmt::Display for Rest {
             Self::AwaitingSnapshot => {
                 f.write_str("the balances after the last payment are not known yet")
             }
+            Self::ViewsDiffer => f.write_str("its two nodes do not tell the same balances yet"),
             Self::Inactive => f.write_str("the two nodes are not connected to each other"),
             Self::NotOrdinary => f.write_str("the channel is closing, broken or holds assets"),
             Self::Unreadable => f.write_str("the channel's balances exceed its capacity"),

@@ -85,6 +85,8 @@ pub enum Event {
     ResumeAsked(super::record::Scope),
     /// A deadline passed, or may have.
     Woken,
+    /// The daemon is about to stop: nothing new is begun.
+    Stopping,
 }
 
 /// A node that this daemon holds the credentials of.

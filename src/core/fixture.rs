@@ -6,11 +6,11 @@ use lightning_invoice::{Currency, InvoiceBuilder, PaymentSecret};
 use std::time::Duration;
 
 use super::channel::{Channel, Commitment, Constraints};
-use crate::ids::{ChannelPoint, NodeId, PaymentHash, Scid};
+use crate::ids::{ChannelPoint, NodeId, Scid};
 use crate::time::{Time, whole_ms};
 use crate::units::Msat;
 
-/// The node of the secret key of 32 ones.
+/// A node, without a key.
 pub(crate) const NODE_A: NodeId = NodeId::new([0xa; 33]);
 /// Another node, without a key.
 pub(crate) const NODE_B: NodeId = NodeId::new([0xb; 33]);
@@ -82,11 +82,6 @@ impl Wanted {
             expiry: Duration::from_secs(60),
             min_final_cltv: 80,
         }
-    }
-
-    /// The invoice's hash.
-    pub(crate) fn hash(&self) -> PaymentHash {
-        PaymentHash::new(sha256::Hash::hash(&[self.preimage; 32]).to_byte_array())
     }
 
     /// The invoice in BOLT 11, signed by its key.

@@ -76,6 +76,13 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Whether a smaller amount may pass.
+    pub(crate) const fn is_for_want_of_room(self) -> bool {
+        matches!(self, Self::TemporaryChannelFailure | Self::InsufficientBalance)
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -90,6 +90,7 @@ impl Core {
         let (point, node) = (attempt.point, attempt.paid_by);
         Payer {
             now: self.now,
+            is_stopping: self.is_stopping,
             dry_run: self.settings.dry_run,
             node: self.connected(node),
             view: self.views.of(point, node),
@@ -146,7 +147,9 @@ impl Core {
         for node in [attempt.paid_to, attempt.paid_by] {
             self.side(attempt.point, node).unsent(hash);
         }
-        self.side(attempt.point, attempt.paid_to).halve(attempt.amount);
+        if failure.is_for_want_of_room() {
+            self.side(attempt.point, attempt.paid_to).halve(attempt.amount);
+        }
         self.read_forwarding(&attempt);
         if let Some(asked) = self.awaiting_payment(hash) {
             self.end_unpaid(asked, Some(hash), Cause::PaymentFailed { failure });

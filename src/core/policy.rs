@@ -119,6 +119,12 @@ impl Default for Policy {
 }
 
 impl Limits {
+    /// The longest period that holds anywhere.
+    pub fn period_max(&self) -> Duration {
+        let set = self.overrides.iter().filter_map(|over| over.period);
+        set.chain([self.base.period]).max().unwrap_or_default()
+    }
+
     /// What holds for a node: base, then alias.
     pub fn of_node(&self, alias: &str) -> Policy {
         let mut policy = self.base.clone();

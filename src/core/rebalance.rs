@@ -87,6 +87,9 @@ impl Core {
 
     /// The attempt that `payee` should make, or why it should make none.
     fn plan(&self, point: ChannelPoint, payee: NodeId, payer: NodeId) -> Result<Attempt, Rest> {
+        if self.is_stopping {
+            return Err(Rest::Stopping);
+        }
         let nodes = [payee, payer].map(|node| self.nodes.get(&node));
         if nodes.iter().flatten().any(|known| !known.node.rebalances) {
             return Err(Rest::RebalanceOff);
@@ -99,7 +102,8 @@ impl Core {
         }
         let views = (self.views.of(point, payee), self.views.of(point, payer));
         let (Some(view), Some(payers_view)) = views else {
-            return Err(Rest::CounterpartyDown);
+            let is_up = self.connected(payer).is_some();
+            return Err(if is_up { Rest::ViewsDiffer } else { Rest::CounterpartyDown });
         };
         if !payers_view.channel.is_active {
             return Err(Rest::Inactive);
@@ -132,6 +136,9 @@ impl Core {
             Ok(()) => return Ok(attempt(amount)),
             Err(refusal) => refusal,
         };
+        if !view.channel.agrees_with(&payers_view.channel) {
+            return Err(Rest::ViewsDiffer);
+        }
         // What the payer would grant instead, if that is worth asking.
         let granted = refusal.granted().map(Msat::whole).filter(|granted| {
             *granted < amount && *granted >= policy.payment_min && *granted > Msat::ZERO

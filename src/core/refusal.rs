@@ -16,6 +16,8 @@ use crate::units::Msat;
 pub enum Refusal {
     /// The daemon only says what it would do (`dryRun`).
     DryRun,
+    /// The daemon is about to stop.
+    Stopping,
     /// The operator paused new payments here.
     Paused,
     /// The paying node does not answer.
@@ -110,6 +112,7 @@ impl Refusal {
             Self::MaxTransactionsPerPeriod { retry_at }
             | Self::MaxAmountPerPeriod { retry_at, .. } => *retry_at,
             Self::DryRun
+            | Self::Stopping
             | Self::Paused
             | Self::NodeDown
             | Self::RebalanceOff
@@ -147,6 +150,7 @@ impl Refusal {
             | Self::NotSendable { max } => Some(*max),
             Self::MaxAmountPerPeriod { left, .. } => Some(*left),
             Self::DryRun
+            | Self::Stopping
             | Self::Paused
             | Self::NodeDown
             | Self::RebalanceOff
@@ -178,6 +182,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::DryRun => f.write_str("dryRun is set, so nothing is paid"),
+            Self::Stopping => f.write_str("the daemon is about to stop"),
             Self::Paused => f.write_str("payments are paused here"),
             Self::NodeDown => f.write_str("the paying node does not answer"),
             Self::RebalanceOff => f.write_str("the paying node has rebalance set to false"),
