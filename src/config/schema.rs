@@ -176,7 +176,7 @@ pub(super) fn most_like(
 /// A number like `1e6` or `10.0` as the integer that it is, where the schema wants one.
 fn whole(value: Value, schema: &Value) -> Value {
     if let Value::Number(number) = &value
-        && types(schema).any(|name| name == "integer")
+        && kinds(schema).any(|name| name == "integer")
         && let Ok(integer) = decimal(number).parse::<u64>()
     {
         return Value::from(integer);
@@ -194,7 +194,7 @@ pub(super) fn decimal(number: &Number) -> String {
 
 /// Whether the schema has the type of `value`.
 fn allows(schema: &Value, value: &Value) -> bool {
-    types(schema).any(|name| match name {
+    kinds(schema).any(|name| match name {
         "null" => value.is_null(),
         "boolean" => value.is_boolean(),
         "integer" => value.is_u64() || value.is_i64(),
@@ -207,7 +207,7 @@ fn allows(schema: &Value, value: &Value) -> bool {
 }
 
 /// The types that the schema has.
-pub(super) fn types(schema: &Value) -> impl Iterator<Item = &str> {
+pub(super) fn kinds(schema: &Value) -> impl Iterator<Item = &str> {
     let types = &schema["type"];
     let list = types.as_array().map_or_else(|| std::slice::from_ref(types), Vec::as_slice);
     list.iter().filter_map(Value::as_str)
@@ -215,7 +215,7 @@ pub(super) fn types(schema: &Value) -> impl Iterator<Item = &str> {
 
 /// What the schema wants, in words.
 fn expected(schema: &Value) -> String {
-    let words = types(schema).filter(|name| *name != "null").map(|name| match name {
+    let words = kinds(schema).filter(|name| *name != "null").map(|name| match name {
         "boolean" => "true or false",
         "integer" => "a whole number, at least 0",
         "number" => "a number",

@@ -14,7 +14,7 @@ use ::config::{ConfigError, FileFormat, Source};
 use serde_json::{Map, Value};
 
 use super::fault::{Fault, Findings, SyntaxError};
-use super::schema::{leaves, most_like, types};
+use super::schema::{kinds, leaves, most_like};
 
 /// What the names of environment variables that set keys begin with.
 const ENV_PREFIX: &str = "TIGHTROPE__";
@@ -205,7 +205,7 @@ fn env_name(key: &str) -> String {
 
 /// Reads `text` as a value of the type that `schema` has.
 fn typed(text: &str, schema: &Value) -> serde_json::Result<Value> {
-    let has = |wanted| types(schema).any(|name| name == wanted);
+    let has = |wanted| kinds(schema).any(|name| name == wanted);
     match (text.trim(), has("null"), has("string")) {
         ("" | "null", true, _) => Ok(Value::Null),
         (_, _, true) => Ok(Value::String(text.to_owned())),

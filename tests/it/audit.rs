@@ -32,10 +32,8 @@ async fn a_second_daemon_is_refused_with_the_first_ones_pid() {
     let files = files(folder.path());
     let (first, _) = audit::open(&files, drop).expect("opens");
     let refusal = audit::open(&files, drop).expect_err("is taken");
-    assert!(
-        matches!(&refusal, AuditError::Locked { owner, .. } if *owner == std::process::id().to_string()),
-        "{refusal}"
-    );
+    let us = std::process::id().to_string();
+    assert!(matches!(&refusal, AuditError::Locked { owner, .. } if *owner == us), "{refusal}");
     first.close().await;
     audit::open(&files, drop).expect("is free again");
 }

@@ -2,7 +2,7 @@
 //!
 //! Golden files: `UPDATE_EXPECT=1 cargo test --test it config` writes them anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -72,14 +72,14 @@ fn the_example_loads_when_its_files_are_there() {
 
 #[test]
 fn what_is_good_is_understood_and_what_is_bad_is_told_in_full() {
-    for path in golden("good") {
+    for path in golden("tests/data/config/good") {
         let (room, loaded) = load_golden(&path);
         let config = loaded.unwrap_or_else(|error| panic!("{path:?}: {error}"));
         let warnings: String = config.warnings.iter().map(|it| format!("{it}\n")).collect();
         let told = warnings + &pretty(&config.understood());
         expect_file![path.with_extension("txt")].assert_eq(&room.hide(&told));
     }
-    for path in golden("bad") {
+    for path in golden("tests/data/config/bad") {
         let (room, loaded) = load_golden(&path);
         let error = loaded.expect_err(&format!("{path:?} is bad"));
         expect_file![path.with_extension("txt")].assert_eq(&room.hide(&format!("{error}\n")));
@@ -90,7 +90,8 @@ fn what_is_good_is_understood_and_what_is_bad_is_told_in_full() {
 fn no_secret_is_ever_printed() {
     let hidden = ["hush", "deadbeef", "3q2+7w", "222, 173, 190, 239"];
     let mut told = String::new();
-    for path in golden("good").into_iter().chain(golden("bad")) {
+    for path in golden("tests/data/config/good").into_iter().chain(golden("tests/data/config/bad"))
+    {
         told += &match load_golden(&path).1 {
             Ok(config) => format!("{config:?} {:#?} {}", config, config.understood()),
             Err(error) => format!("{error} {error:?} {error:#?}"),
@@ -267,15 +268,14 @@ fn load_golden(path: &Path) -> (Room, Result<Config, ConfigError>) {
     (room, loaded)
 }
 
-/// The golden files of a kind, in order.
-fn golden(kind: &str) -> Vec<PathBuf> {
-    let dir = root(&format!("tests/data/config/{kind}"));
-    let files = fs::read_dir(dir).expect("a folder").map(|entry| entry.expect("an entry").path());
-    let mut files: Vec<PathBuf> =
-        files.filter(|path| path.extension().is_some_and(|ext| ext == "json")).collect();
-    files.sort();
-    assert!(!files.is_empty(), "no golden files of {kind}");
-    files
+/// The golden files of a folder, in order; each complaint has its file.
+fn golden(folder: &str) -> Vec<PathBuf> {
+    let files = fs::read_dir(root(folder)).expect("a folder");
+    let paths: BTreeSet<PathBuf> = files.map(|entry| entry.expect("an entry").path()).collect();
+    for path in &paths {
+        assert!(paths.contains(&path.with_extension("json")), "{path:?} belongs to no file");
+    }
+    paths.into_iter().filter(|path| path.extension().is_some_and(|ext| ext == "json")).collect()
 }
 
 /// Every key that holds a value, with the value.

@@ -5,3 +5,4 @@ mod config;
 #[path = "../fake/rpc.rs"]
 mod fake_rpc;
 mod rpc;
+mod tidy;
