@@ -102,8 +102,11 @@ impl World {
     }
 
     fn intents(&self, of: PaymentHash) -> usize {
-        let is_intent = |record: &&Record| matches!(&record.entry, Entry::PaymentIntended(_, bill) if bill.hash == of);
-        self.log.iter().filter(is_intent).count()
+        let intended = self
+            .log
+            .iter()
+            .filter(|it| matches!(&it.entry, Entry::PaymentIntended(_, bill) if bill.hash == of));
+        intended.count()
     }
 
     fn pass(&mut self, seconds: u64) -> Vec<Action> {
