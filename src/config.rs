@@ -12,11 +12,13 @@ use std::time::Duration;
 use crate::core::policy::Settings;
 
 mod check;
+mod credentials;
 mod defaults;
 mod fault;
 mod file;
 mod limits;
 mod node;
+mod repeats;
 mod schema;
 mod secret;
 mod sources;
@@ -126,7 +128,7 @@ pub fn load(
         return Err(findings.into_error(dir));
     }
     let credentials =
-        node::Credentials { dir: env.get("CREDENTIALS_DIRECTORY").map(PathBuf::from) };
+        credentials::Credentials { dir: env.get("CREDENTIALS_DIRECTORY").map(PathBuf::from) };
     let file = check::read(sources.value, &schema, &mut findings);
     let config = file.and_then(|file| check::config(&file, dir, &credentials, &mut findings));
     match config {

@@ -13,9 +13,10 @@ use crate::core::policy::Settings;
 use crate::ids::NodeId;
 use crate::time::parse_span;
 
+use super::credentials::Credentials;
 use super::fault::Findings;
 use super::file::{self, File};
-use super::node::{self, Credentials, check_socket, read_pubkey};
+use super::node::{self, check_socket, read_pubkey};
 use super::schema::{conform, decimal};
 use super::secret::Secret;
 use super::{AuditFiles, Config, Control, Log, Swarm, WEAK_SECRET, limits};
@@ -219,4 +220,55 @@ fn read_listen(text: &str, has_token: bool, findings: &mut Findings) -> Option<S
         findings.fault(key, "anybody who reaches this address could pause the daemon", mend);
     }
     Some(listen)
+}
+
+#[cfg(test)]
+mod tests {
+    use arbtest::arbitrary::{self, Unstructured};
+    use serde_json::{Map, json};
+
+    use super::*;
+    use crate::config::schema::schema;
+
+    /// A value that agrees with `schema` more often than not.
+    fn value(schema: &Value, u: &mut Unstructured<'_>) -> arbitrary::Result<Value> {
+        if u.ratio(1, 8)? {
+            let numbers =
+                [json!(0), json!(-1), json!(1e6), json!(0.1), json!(u64::MAX), json!(-0.0)];
+            let others = [json!(null), json!(true), json!(""), json!("4h"), json!([]), json!({})];
+            return Ok(u.choose(&[numbers, others].concat())?.clone());
+        }
+        if let Some(properties) = schema["properties"].as_object() {
+            let mut object = Map::new();
+            for (key, part) in properties {
+                if u.ratio(1, 2)? {
+                    object.insert(key.clone(), value(part, u)?);
+                }
+            }
+            return Ok(Value::Object(object));
+        }
+        if schema["items"].is_object() {
+            let items = (0..u.int_in_range(0..=3)?).map(|_| value(&schema["items"], u));
+            return items.collect::<arbitrary::Result<_>>().map(Value::Array);
+        }
+        Ok(schema["default"].clone())
+    }
+
+    #[test]
+    fn what_the_schema_lets_through_is_read_and_nothing_panics() {
+        let schema = schema();
+        arbtest::arbtest(|u| {
+            let mut findings = Findings::default();
+            let written = value(&schema, u)?;
+            let is_object = written.is_object();
+            let file = read(written, &schema, &mut findings);
+            assert_eq!(file.is_some(), is_object, "{findings:?}");
+            if let Some(file) = file {
+                let nowhere = Credentials { dir: None };
+                let config = config(&file, Path::new("config"), &nowhere, &mut findings);
+                assert!(config.is_some() || findings.is_faulty(), "missing without a fault");
+            }
+            Ok(())
+        });
+    }
 }

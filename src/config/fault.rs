@@ -147,9 +147,15 @@ impl Findings {
 
     /// All faults, for want of a configuration.
     pub(super) fn into_error(mut self, dir: &Path) -> ConfigError {
-        self.faults.sort_by_key(Fault::key);
+        self.faults.sort_by_cached_key(|fault| in_order(&fault.key()));
         ConfigError { dir: dir.to_owned(), faults: self.faults }
     }
+}
+
+/// A key that sorts the tenth item after the ninth.
+fn in_order(key: &str) -> Vec<(usize, String)> {
+    let parts = key.split(['[', ']']);
+    parts.map(|part| (part.parse().unwrap_or_default(), part.to_owned())).collect()
 }
 
 /// The faults as a list under a headline.

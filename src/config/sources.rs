@@ -6,15 +6,16 @@
 //! that a later source wins whichever name it uses.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ::config::{ConfigError, FileFormat, Source};
 use serde_json::{Map, Value};
 
+use super::credentials::read_file;
 use super::fault::{Fault, Findings, SyntaxError};
 use super::schema::{kinds, leaves, most_like};
+use super::{WEAK_SECRET, repeats};
 
 /// What the names of environment variables that set keys begin with.
 const ENV_PREFIX: &str = "TIGHTROPE__";
@@ -50,7 +51,7 @@ pub(super) fn read(
         Sources { value: Value::Object(Map::new()), names: vec!["compiled-in defaults".into()] };
     for name in ["default.json", "local.json"] {
         let path = dir.join(name);
-        if let Some(layer) = read_file(&path, findings) {
+        if let Some(layer) = read_layer(&path, findings) {
             sources.add(path.display().to_string(), layer, findings);
         }
     }
@@ -74,26 +75,45 @@ impl Sources {
 }
 
 /// The content of a JSON file; `None` where it is not there or not readable.
-fn read_file(path: &Path, findings: &mut Findings) -> Option<Value> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
+fn read_layer(path: &Path, findings: &mut Findings) -> Option<Value> {
+    let name = path.display().to_string();
+    let read = read_file(path).and_then(|(bytes, is_open)| {
+        let text = String::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData)?;
+        Ok((text, is_open))
+    });
+    let (text, is_open) = match read {
+        Ok(read) => read,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
         Err(source) => {
             findings.add(Fault::Unreadable { path: path.to_owned(), source });
             return None;
         }
     };
-    match parse(&text) {
-        Ok(mut value) => {
-            // Editors find the schema of a file by this key.
-            value.as_object_mut()?.shift_remove("$schema");
-            Some(value)
-        }
+    let mut value = match parse(&text) {
+        Ok(value) => value,
         Err(source) => {
-            findings.add(Fault::Syntax { path: PathBuf::from(path), source });
-            None
+            findings.add(Fault::Syntax { path: path.to_owned(), source });
+            return None;
         }
+    };
+    for key in repeats::find(&text) {
+        findings.fault(&key, format!("written twice in {name}"), "keep one of the two");
     }
+    if is_open && holds_secret(&value) {
+        let what = "holds secrets, and every user of this machine can read it: chmod o-r it";
+        findings.warn(&name, what);
+    }
+    // Editors find the schema of a file by this key.
+    value.as_object_mut()?.shift_remove("$schema");
+    Some(value)
+}
+
+/// Whether a secret or a macaroon stands in `value` itself.
+fn holds_secret(value: &Value) -> bool {
+    let is_given = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+    let nodes = value["lightningNodes"].as_array().into_iter().flatten();
+    (is_given(&value["secret"]) && value["secret"] != WEAK_SECRET)
+        || nodes.into_iter().any(|node| is_given(&node["macaroon"]))
 }
 
 /// Reads a JSON object with the `config` crate.

@@ -4,6 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use expect_test::expect_file;
@@ -207,6 +209,23 @@ fn secrets_come_from_a_file_or_from_systemd() {
     assert_eq!(keys, ["lightningNodes[0].macaroonPath", "secret"]);
 }
 
+#[test]
+fn a_file_with_secrets_that_every_user_can_read_is_told() {
+    let room = Room::new();
+    room.write("secret", SECRET);
+    let flags = json!({ "secret": "secret", "secretFile": format!("{}/secret", room.path()) });
+    let keys = |room: &Room| {
+        let config = room.load_with(&[], flags.clone()).expect("good");
+        config.warnings.iter().map(|warning| room.hide(&warning.key)).collect::<Vec<_>>()
+    };
+    assert_eq!(keys(&room), Vec::<String>::new());
+    for name in ["secret", "local.json"] {
+        let mode = fs::Permissions::from_mode(0o604);
+        fs::set_permissions(room.dir().join(name), mode).expect("changed");
+    }
+    assert_eq!(keys(&room), ["config/local.json", "secretFile"]);
+}
+
 /// A config folder of one test, with a good `local.json`.
 struct Room(tempfile::TempDir);
 
@@ -237,8 +256,6 @@ impl Room {
 
     /// Writes a file that only its owner can read.
     fn write(&self, name: &str, content: &str) {
-        use std::io::Write;
-        use std::os::unix::fs::OpenOptionsExt;
         let path = self.dir().join(name);
         fs::create_dir_all(path.parent().expect("within the room")).expect("a folder");
         let mut options = fs::File::options();
