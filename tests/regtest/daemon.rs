@@ -1,0 +1,178 @@
+//! [`Daemon`]: the real binary on real nodes, with a least-privilege macaroon for each.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tightrope::lnd::Lnd;
+
+use super::channel::Link;
+use super::journal::Journal;
+use super::network::Network;
+use super::node::Node;
+use super::process::Process;
+use super::wait;
+
+/// How long the daemon may take from its start until it knows all channels.
+const WATCH_LIMIT: Duration = Duration::from_secs(20);
+/// How long it may take to stop.
+const STOP_LIMIT: Duration = Duration::from_secs(20);
+/// How many of its last lines are shown when a test fails.
+const LINES_SHOWN: usize = 40;
+
+/// A daemon with its config and its storage, running or not.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    folder: PathBuf,
+    /// What is written to `local.json` at each start.
+    pub(crate) config: Value,
+    process: Option<Process>,
+}
+
+impl Daemon {
+    /// A daemon for all nodes of a network, not started.
+    pub(crate) async fn new(network: &Network) -> Self {
+        let folder = network.folder().join("daemon");
+        let mut nodes = Vec::new();
+        for node in network.nodes() {
+            nodes.push(credentials(node, &node.bake(Lnd::PERMISSIONS).await));
+        }
+        let config = json!({
+            "secret": "secret",
+            "allowWeakSecret": true,
+            "lightningNodes": nodes,
+            "audit": { "storage": { "path": folder.join("storage") } },
+            "limits": { "baseSettings": { "minTimeBetweenPayments": "100ms", "refreshRate": 1 } },
+            "log": { "level": "debug" },
+        });
+        std::fs::create_dir_all(folder.join("config")).expect("a folder for the config");
+        Self { folder, config, process: None }
+    }
+
+    /// Sets one of the limits that hold for all nodes.
+    pub(crate) fn limit(&mut self, key: &str, value: Value) {
+        self.config["limits"]["baseSettings"][key] = value;
+    }
+
+    /// Where the logs lie.
+    pub(crate) fn storage(&self) -> PathBuf {
+        let path = self.config["audit"]["storage"]["path"].as_str();
+        PathBuf::from(path.expect("a storage folder"))
+    }
+
+    /// Starts it.
+    pub(crate) fn start(&mut self) {
+        self.run(&["run"]);
+    }
+
+    /// Starts it for one pass, and waits until that is over; it must end well.
+    pub(crate) async fn run_once(&mut self, limit: Duration) {
+        self.run(&["run", "--once"]);
+        self.wait_for_end("its one pass is over", limit).await;
+    }
+
+    fn run(&mut self, arguments: &[&str]) {
+        assert!(self.process.is_none(), "the daemon is running");
+        let folder = self.folder.join("config");
+        let config = serde_json::to_vec_pretty(&self.config).expect("JSON");
+        std::fs::write(folder.join("local.json"), config).expect("a config");
+        let options = ["--config".to_owned(), folder.display().to_string()];
+        let arguments = options.into_iter().chain(arguments.iter().map(|&it| it.to_owned()));
+        let binary = PathBuf::from(env!("CARGO_BIN_EXE_tightrope"));
+        let arguments: Vec<String> = arguments.collect();
+        self.process = Some(Process::spawn(&binary, &arguments, &self.folder.join("stderr")));
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.as_ref().expect("a daemon that runs").id()
+    }
+
+    /// Ends it in mid-sentence (SIGKILL).
+    pub(crate) fn kill9(&mut self) {
+        self.process.take().expect("a daemon that runs").kill();
+    }
+
+    /// Asks it to stop (SIGTERM), and waits until it has; it must end well.
+    pub(crate) async fn stop(&mut self) {
+        self.process.as_ref().expect("a daemon that runs").terminate();
+        self.wait_for_end("it has stopped", STOP_LIMIT).await;
+    }
+
+    async fn wait_for_end(&mut self, what: &str, limit: Duration) {
+        let process = self.process.as_mut().expect("a daemon that runs");
+        let status = wait::until(what, limit, async || process.exited()).await;
+        assert!(status.success(), "the daemon ended with {status}");
+        self.process = None;
+    }
+
+    /// What it has said on stderr, since its first start.
+    pub(crate) fn said(&self) -> String {
+        std::fs::read_to_string(self.folder.join("stderr")).unwrap_or_default()
+    }
+
+    /// What it has written.
+    pub(crate) fn journal(&self) -> Journal {
+        Journal::read(&self.storage())
+    }
+
+    /// Waits until its logs show something; it must not end meanwhile.
+    pub(crate) async fn wait_for<T>(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        mut probe: impl FnMut(&Journal) -> Option<T>,
+    ) -> T {
+        wait::until(what, limit, async || {
+            if let Some(status) = self.process.as_mut().and_then(Process::exited) {
+                panic!("the daemon ended with {status}, still waiting until {what}");
+            }
+            probe(&self.journal())
+        })
+        .await
+    }
+
+    /// Waits until it watches so many channels.
+    pub(crate) async fn watches(&mut self, count: usize) {
+        let what = format!("{count} channels are watched");
+        self.wait_for(&what, WATCH_LIMIT, |journal| {
+            let begun = journal.told("startWatchingChannel").count();
+            let ended = journal.told("stopWatchingChannel").count();
+            (begun - ended == count).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until so many payments over a channel are settled, by the word of both ends.
+    pub(crate) async fn settles(&mut self, link: Link, count: usize, limit: Duration) {
+        let what = format!("{count} payments over {} are settled", link.point);
+        self.wait_for(&what, limit, |journal| {
+            let paid = journal.on("paymentSettled", link.point).count();
+            let arrived = journal.on("rebalanceSettled", link.point).count();
+            (paid.min(arrived) >= count).then_some(())
+        })
+        .await;
+    }
+}
+
+impl Drop for Daemon {
+    #[expect(clippy::print_stderr, reason = "it is for whoever looks into a failure")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let said = self.said();
+            let lines: Vec<&str> = said.lines().collect();
+            let last = &lines[lines.len().saturating_sub(LINES_SHOWN)..];
+            eprintln!("the daemon's last words:\n{}", last.join("\n"));
+        }
+    }
+}
+
+/// A node's entry in the config.
+pub(crate) fn credentials(node: &Node, macaroon: &str) -> Value {
+    json!({
+        "type": "lnd",
+        "socket": node.socket(),
+        "certPath": node.certificate(),
+        "macaroon": macaroon,
+    })
+}

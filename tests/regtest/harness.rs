@@ -1,0 +1,18 @@
+//! The harness: real btcd and lnd nodes, the real daemon, and traffic from outside of it.
+//!
+//! Everything that it starts is killed when the value that stands for it is dropped, in a panic
+//! too, and dies with the test process itself. What is to be shown is said by the scenarios.
+
+pub(crate) mod binaries;
+mod btcd;
+pub(crate) mod channel;
+pub(crate) mod daemon;
+pub(crate) mod journal;
+pub(crate) mod network;
+pub(crate) mod node;
+mod ports;
+mod process;
+pub(crate) mod proof;
+mod rpc;
+pub(crate) mod traffic;
+pub(crate) mod wait;

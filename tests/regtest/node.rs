@@ -1,0 +1,241 @@
+//! [`Node`]: one real lnd, as its owner sees it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tightrope::ids::{ChannelPoint, NodeId};
+use tightrope::rpc::lnrpc;
+
+use super::btcd::Btcd;
+use super::ports::Port;
+use super::process::Process;
+use super::rpc::{Rpc, certificate};
+use super::{binaries, wait};
+
+/// How long lnd may take to start; two start in one or two seconds on two cores.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// A release of lnd.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Version {
+    /// The last one that does not tell of changed balances.
+    Lnd20,
+    /// The first one that does.
+    Lnd21,
+}
+
+/// An lnd with a wallet of its own. It may be down; its folder and its ports stay.
+#[derive(Debug)]
+pub(crate) struct Node {
+    alias: &'static str,
+    version: Version,
+    folder: PathBuf,
+    chain: Vec<String>,
+    listen: Port,
+    serve: Port,
+    process: Option<Process>,
+    rpc: Rpc,
+    id: NodeId,
+}
+
+impl Node {
+    /// Starts a new node and waits until it serves.
+    pub(crate) async fn start(
+        alias: &'static str,
+        version: Version,
+        folder: PathBuf,
+        btcd: &Btcd,
+    ) -> Self {
+        let chain = btcd.flags_for_lnd();
+        let (listen, serve) = (Port::claim(), Port::claim());
+        std::fs::create_dir(&folder).expect("a folder for the node");
+        let process = spawn(alias, version, &folder, &chain, &listen, &serve);
+        let what = format!("{alias} has a certificate");
+        let certificate =
+            wait::until(&what, START_LIMIT, async || certificate(&folder.join("tls.cert"))).await;
+        let mut rpc = Rpc::new(serve.address(), certificate);
+        wait_for_service(alias, &rpc).await;
+        rpc.show(&folder.join("data/chain/bitcoin/regtest/admin.macaroon"));
+        let id = info(&rpc).await.expect("a node that serves").identity_pubkey;
+        let id = id.parse().expect("a public key");
+        Self { alias, version, folder, chain, listen, serve, process: Some(process), rpc, id }
+    }
+
+    /// Ends the node at once; does nothing where it is down.
+    pub(crate) fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts a node that is down.
+    pub(crate) async fn start_again(&mut self) {
+        assert!(self.process.is_none(), "{} is running", self.alias);
+        let Self { alias, version, folder, chain, listen, serve, .. } = &*self;
+        self.process = Some(spawn(alias, *version, folder, chain, listen, serve));
+        wait_for_service(self.alias, &self.rpc).await;
+    }
+
+    /// Waits until the node has the newest block.
+    pub(crate) async fn wait_for_sync(&self) {
+        let what = format!("{} is synced", self.alias);
+        wait::until(&what, START_LIMIT, async || {
+            info(&self.rpc).await.ok()?.synced_to_chain.then_some(())
+        })
+        .await;
+    }
+
+    /// The name that the node gives itself.
+    pub(crate) const fn alias(&self) -> &'static str {
+        self.alias
+    }
+
+    /// Its public key.
+    pub(crate) const fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// Its gRPC, with every right.
+    pub(crate) const fn rpc(&self) -> &Rpc {
+        &self.rpc
+    }
+
+    /// Where its gRPC listens.
+    pub(crate) fn socket(&self) -> String {
+        self.serve.address()
+    }
+
+    /// Where other nodes reach it.
+    fn host(&self) -> String {
+        self.listen.address()
+    }
+
+    /// The file of its certificate.
+    pub(crate) fn certificate(&self) -> PathBuf {
+        self.folder.join("tls.cert")
+    }
+
+    /// What it says on its own log.
+    pub(crate) fn output(&self) -> String {
+        std::fs::read_to_string(self.folder.join("lnd.out")).unwrap_or_default()
+    }
+
+    /// A new address of its wallet.
+    pub(crate) async fn address(&self) -> String {
+        let request = lnrpc::NewAddressRequest::default();
+        let answer = self.rpc.lightning().new_address(request).await;
+        answer.expect("an address").into_inner().address
+    }
+
+    /// Waits until its wallet has money to spend.
+    pub(crate) async fn wait_for_money(&self) {
+        let what = format!("{} has money", self.alias);
+        wait::until(&what, START_LIMIT, async || {
+            let request = lnrpc::WalletBalanceRequest {};
+            let answer = self.rpc.lightning().wallet_balance(request).await.ok()?;
+            (answer.into_inner().confirmed_balance > 0).then_some(())
+        })
+        .await;
+    }
+
+    /// Connects to another node, and waits until both know of it.
+    pub(crate) async fn connect(&self, other: &Self) {
+        let addr = lnrpc::LightningAddress { pubkey: other.id.to_string(), host: other.host() };
+        let request = lnrpc::ConnectPeerRequest { addr: Some(addr), perm: false, timeout: 10 };
+        // It is an error where the other one was quicker.
+        let _ = self.rpc.lightning().connect_peer(request).await;
+        let what = format!("{} and {} are connected", self.alias, other.alias);
+        wait::until(&what, START_LIMIT, async || {
+            (self.has_peer(other.id).await && other.has_peer(self.id).await).then_some(())
+        })
+        .await;
+    }
+
+    async fn has_peer(&self, id: NodeId) -> bool {
+        let answer = self.rpc.lightning().list_peers(lnrpc::ListPeersRequest {}).await;
+        let peers = answer.expect("a node that answers").into_inner().peers;
+        peers.iter().any(|peer| peer.pub_key == id.to_string())
+    }
+
+    /// A macaroon in hex that allows these calls, such as `/lnrpc.Lightning/GetInfo`, only.
+    pub(crate) async fn bake(&self, calls: &[&str]) -> String {
+        let permission = |call: &&str| lnrpc::MacaroonPermission {
+            entity: "uri".to_owned(),
+            action: (*call).to_owned(),
+        };
+        let permissions = calls.iter().map(permission).collect();
+        let request = lnrpc::BakeMacaroonRequest { permissions, root_key_id: 0 };
+        let answer = self.rpc.lightning().bake_macaroon(request).await;
+        answer.expect("a macaroon").into_inner().macaroon
+    }
+
+    /// Its open channels.
+    pub(crate) async fn channels(&self) -> Vec<lnrpc::Channel> {
+        let request = lnrpc::ListChannelsRequest::default();
+        let answer = self.rpc.lightning().list_channels(request).await;
+        answer.expect("a node that answers").into_inner().channels
+    }
+
+    /// One of its open channels.
+    pub(crate) async fn channel(&self, point: ChannelPoint) -> Option<lnrpc::Channel> {
+        let point = point.to_string();
+        self.channels().await.into_iter().find(|channel| channel.channel_point == point)
+    }
+
+    /// Every payment that it ever tried.
+    pub(crate) async fn payments(&self) -> Vec<lnrpc::Payment> {
+        let request = lnrpc::ListPaymentsRequest { include_incomplete: true, ..Default::default() };
+        let answer = self.rpc.lightning().list_payments(request).await;
+        answer.expect("a node that answers").into_inner().payments
+    }
+}
+
+/// Waits until the node at the other end serves all its calls.
+async fn wait_for_service(alias: &str, rpc: &Rpc) {
+    let what = format!("{alias} serves");
+    wait::until(&what, START_LIMIT, async || {
+        let answer = rpc.state().get_state(lnrpc::GetStateRequest {}).await.ok()?;
+        (answer.into_inner().state() == lnrpc::WalletState::ServerActive).then_some(())
+    })
+    .await;
+}
+
+async fn info(rpc: &Rpc) -> Result<lnrpc::GetInfoResponse, tonic::Status> {
+    let answer = rpc.lightning().get_info(lnrpc::GetInfoRequest {}).await?;
+    Ok(answer.into_inner())
+}
+
+fn spawn(
+    alias: &str,
+    version: Version,
+    folder: &Path,
+    chain: &[String],
+    listen: &Port,
+    serve: &Port,
+) -> Process {
+    let binary = match version {
+        Version::Lnd20 => "lnd-0.20",
+        Version::Lnd21 => "lnd-0.21",
+    };
+    let own = [
+        format!("--lnddir={}", folder.display()),
+        format!("--alias={alias}"),
+        format!("--listen={}", listen.address()),
+        format!("--rpclisten={}", serve.address()),
+    ];
+    let flags = [
+        "--norest",
+        "--noseedbackup",
+        "--nobootstrap",
+        "--tlsdisableautofill",
+        "--bitcoin.defaultchanconfs=1",
+        "--trickledelay=50",
+        "--gossip.sub-batch-delay=5ms",
+        "--maxpendingchannels=20",
+        "--debuglevel=info",
+        "--logging.no-commit-hash",
+        // What real nodes have, and lnd's test builds have not by default.
+        "--protocol.anchors",
+    ];
+    let flags = flags.into_iter().map(str::to_owned);
+    let arguments: Vec<String> = chain.iter().cloned().chain(own).chain(flags).collect();
+    Process::spawn(&binaries::path(binary), &arguments, &folder.join("lnd.out"))
+}

@@ -1,0 +1,141 @@
+//! What must be true of the money when everything has come to rest, whatever happened before.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tightrope::ids::{NodeId, PaymentHash};
+use tightrope::rpc::lnrpc;
+use tightrope::rpc::lnrpc::payment::PaymentStatus;
+
+use super::journal::{Journal, Transaction};
+use super::network::Network;
+use super::node::Node;
+
+/// How every invoice for rebalancing begins its memo.
+const MEMO: &str = "tightrope rebalance ";
+
+/// Holds the daemon's records against what the nodes say:
+///
+/// - each attempt and each payment has exactly one end;
+/// - no hash was intended or dispatched twice;
+/// - what a node paid, it paid in one hop over the recorded channel, at no fee, for the recorded
+///   amount, and the record of its end is true;
+/// - whatever was paid for rebalancing is recorded.
+pub(crate) async fn check(network: &Network, journal: &Journal) {
+    every_attempt_ended_once(journal);
+    let intended = every_payment_ended_once(journal);
+    let mut paid = BTreeSet::new();
+    for node in network.nodes() {
+        let scids = scids(node).await;
+        for payment in node.payments().await {
+            let hash: PaymentHash = payment.payment_hash.parse().expect("a hash");
+            if let Some(record) = intended.get(&hash) {
+                assert_eq!(record.paid_by, Some(node.id()), "{hash} was paid by another node");
+                holds(&payment, record, journal, &scids);
+            }
+            if payment.status() == PaymentStatus::Succeeded {
+                paid.insert(hash);
+            }
+        }
+    }
+    for settled in journal.of("paymentSettled") {
+        let hash = settled.payment_hash.expect("a payment's record has its hash");
+        assert!(paid.contains(&hash), "{hash} is recorded as settled, and no node paid it");
+    }
+    for node in network.nodes() {
+        for hash in paid_to(node).await {
+            assert!(intended.contains_key(&hash), "{hash} was paid without a record");
+        }
+    }
+}
+
+/// How many payments arrived, by the nodes' own word.
+pub(crate) async fn count_paid(network: &Network) -> usize {
+    let mut count = 0;
+    for node in network.nodes() {
+        count += paid_to(node).await.len();
+    }
+    count
+}
+
+fn every_attempt_ended_once(journal: &Journal) {
+    for opened in journal.of("rebalanceOpened") {
+        let is_end = |line: &&Transaction| {
+            line.rebalance_id == opened.rebalance_id
+                && matches!(line.record.as_str(), "rebalanceSettled" | "rebalanceFailed")
+        };
+        let ends = journal.transactions.iter().filter(is_end).count();
+        assert_eq!(ends, 1, "ends of the attempt {:?}", opened.rebalance_id);
+    }
+}
+
+/// Returns the intents by their hashes.
+fn every_payment_ended_once(journal: &Journal) -> BTreeMap<PaymentHash, &Transaction> {
+    let mut intended = BTreeMap::new();
+    for intent in journal.of("paymentIntended") {
+        let hash = intent.payment_hash.expect("an intent has its hash");
+        assert!(intended.insert(hash, intent).is_none(), "{hash} was intended twice");
+        let is_end = |line: &&Transaction| {
+            line.payment_hash == Some(hash)
+                && matches!(line.record.as_str(), "paymentSettled" | "paymentFailed")
+        };
+        let ends = journal.transactions.iter().filter(is_end).count();
+        assert_eq!(ends, 1, "ends of the payment {hash}");
+    }
+    intended
+}
+
+/// Holds one payment of a node against its records.
+fn holds(
+    payment: &lnrpc::Payment,
+    intent: &Transaction,
+    journal: &Journal,
+    scids: &BTreeMap<String, u64>,
+) {
+    let hash = &payment.payment_hash;
+    assert!(payment.htlcs.len() <= 1, "{hash} was dispatched {} times", payment.htlcs.len());
+    assert_eq!(payment.fee_msat, 0, "{hash} cost a fee");
+    let amount = u64::try_from(payment.value_msat).expect("an amount");
+    assert_eq!(intent.amount_msat, Some(amount), "{hash} is for another amount");
+    for htlc in &payment.htlcs {
+        let hops = &htlc.route.as_ref().expect("a route").hops;
+        assert_eq!(hops.len(), 1, "{hash} took more than one hop");
+        let point = intent.channel_point.expect("an intent has its channel").to_string();
+        // A channel that was closed since is not listed.
+        if let Some(scid) = scids.get(&point) {
+            assert_eq!(hops[0].chan_id, *scid, "{hash} went over another channel");
+        }
+    }
+    let is_recorded =
+        |record: &str| journal.of(record).any(|line| line.payment_hash == intent.payment_hash);
+    match payment.status() {
+        PaymentStatus::Succeeded => assert!(is_recorded("paymentSettled"), "{hash} arrived"),
+        PaymentStatus::Failed => assert!(is_recorded("paymentFailed"), "{hash} failed"),
+        status @ (PaymentStatus::Unknown | PaymentStatus::InFlight | PaymentStatus::Initiated) => {
+            panic!("{hash} is {status:?} at its node")
+        }
+    }
+}
+
+/// The ids that a node knows its channels by.
+async fn scids(node: &Node) -> BTreeMap<String, u64> {
+    let channels = node.channels().await.into_iter();
+    channels.map(|channel| (channel.channel_point, channel.chan_id)).collect()
+}
+
+/// The hashes of all invoices for rebalancing that a node was paid.
+async fn paid_to(node: &Node) -> Vec<PaymentHash> {
+    let request = lnrpc::ListInvoiceRequest { num_max_invoices: 10_000, ..Default::default() };
+    let answer = node.rpc().lightning().list_invoices(request).await;
+    let invoices = answer.expect("a node that answers").into_inner().invoices.into_iter();
+    let is_paid = |invoice: &lnrpc::Invoice| {
+        invoice.memo.starts_with(MEMO) && invoice.state() == lnrpc::invoice::InvoiceState::Settled
+    };
+    let hash = |invoice: lnrpc::Invoice| PaymentHash::from_slice(&invoice.r_hash).expect("a hash");
+    invoices.filter(is_paid).map(hash).collect()
+}
+
+/// What a node paid, by the records: the amounts of its intents that settled, in msat.
+pub(crate) fn settled_by(journal: &Journal, node: NodeId) -> Vec<u64> {
+    let lines = journal.of("paymentSettled").filter(|line| line.paid_by == Some(node));
+    lines.filter_map(|line| line.amount_msat).collect()
+}
