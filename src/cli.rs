@@ -1,1 +1,142 @@
 //! The commands and their help.
+//!
+//! Exit codes: 0, 1 for what went wrong while running, 64 for a command line that cannot be
+//! meant, 78 for a configuration that cannot be used.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands speak to people")]
+
+pub mod audit;
+mod check;
+mod run;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use serde_json::json;
+
+use crate::config::{self, Config, ConfigError, LogFormat, LogLevel};
+use crate::daemon;
+
+/// The command line cannot be meant (`EX_USAGE`).
+const USAGE: u8 = 64;
+/// The configuration cannot be used (`EX_CONFIG`).
+const CONFIG: u8 = 78;
+
+/// Keeps the channels of a cluster of Lightning nodes in balance, unattended.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = "Example: tightrope --config /etc/tightrope check")]
+struct Cli {
+    /// The folder with local.json.
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "TIGHTROPE_CONFIG_DIR",
+        default_value = "./config"
+    )]
+    config: PathBuf,
+    /// Say what would be done, and pay nothing.
+    #[arg(long, global = true)]
+    dry_run: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon; the default.
+    #[command(after_help = "Example: tightrope --config /etc/tightrope run --once")]
+    Run {
+        /// Look at every node once, do what is to be done, and exit.
+        #[arg(long)]
+        once: bool,
+    },
+    /// Try the configuration, every node and every permission; move nothing.
+    #[command(after_help = "Example: tightrope --config /etc/tightrope check")]
+    Check,
+    /// Read, verify and export the audit logs.
+    #[command(subcommand, after_help = "Example: tightrope --config /etc/tightrope audit tail -f")]
+    Audit(audit::AuditCommand),
+    /// Print the JSON schema of the configuration.
+    #[command(after_help = "Example: tightrope schema > schema.json")]
+    Schema,
+    /// Print completions for a shell.
+    #[command(after_help = "Example: tightrope completions bash > tightrope.bash")]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Runs the command that the command line names.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Where even that cannot be printed, the exit code tells.
+            drop(error.print());
+            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    match dispatch(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("tightrope: {error:#}");
+            if error.is::<ConfigError>() { ExitCode::from(CONFIG) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+    let load = || load(&cli.config, cli.dry_run);
+    match cli.command.unwrap_or(Command::Run { once: false }) {
+        Command::Run { once } => {
+            let config = load()?;
+            log_to_stderr(config.log);
+            run::run(&config, if once { daemon::Mode::Once } else { daemon::Mode::Forever })
+        }
+        Command::Check => check::run(&load()?),
+        Command::Audit(command) => {
+            let files = daemon::files(&load()?);
+            audit::run(command, &files, &mut std::io::stdout().lock())
+        }
+        Command::Schema => {
+            println!("{}", serde_json::to_string_pretty(&config::schema())?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Completions { shell } => {
+            let command = &mut Cli::command();
+            clap_complete::generate(shell, command, "tightrope", &mut std::io::stdout().lock());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Reads the configuration: files, environment, flags.
+fn load(dir: &std::path::Path, is_dry: bool) -> Result<Config, ConfigError> {
+    let flags = if is_dry { json!({ "dryRun": true }) } else { json!({}) };
+    config::load(dir, std::env::vars(), flags)
+}
+
+/// Starts the log on stderr, as the configuration has it.
+fn log_to_stderr(log: config::Log) {
+    let level = match log.level {
+        LogLevel::Error => tracing::Level::ERROR,
+        LogLevel::Warn => tracing::Level::WARN,
+        LogLevel::Info => tracing::Level::INFO,
+        LogLevel::Debug => tracing::Level::DEBUG,
+        LogLevel::Trace => tracing::Level::TRACE,
+    };
+    // The libraries below us are told of only where they warn.
+    let filter = format!("warn,tightrope={level}");
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .with_target(false);
+    match log.format {
+        LogFormat::Human => {
+            lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init()
+        }
+        LogFormat::Json => lines.json().init(),
+    }
+}

@@ -39,6 +39,7 @@ use sha2::{Digest, Sha256};
 use self::action::Action;
 use self::authorize::Offer;
 use self::channel::{Channel, Forwarding};
+use self::decide::Rest;
 use self::event::{Event, OwnNode};
 use self::ledger::Ledger;
 use self::narrative::Narrative;
@@ -80,6 +81,19 @@ pub struct Core {
     unsettled: BTreeSet<ChannelPoint>,
     /// The batch being made.
     actions: Vec<Action>,
+}
+
+/// One side of a watched channel, for people.
+#[derive(Debug)]
+pub struct SideReport<'a> {
+    /// Whose side it is.
+    pub node: NodeId,
+    /// The node's name.
+    pub alias: &'a str,
+    /// Its newest snapshot.
+    pub channel: &'a Channel,
+    /// Why it does not ask; `None` while it does.
+    pub rest: Option<&'a Rest>,
 }
 
 /// One of our nodes.
@@ -137,6 +151,18 @@ impl Core {
         self.ledger.rebalances.is_empty()
             && self.ledger.payments.is_empty()
             && self.offers.is_empty()
+    }
+
+    /// Each side of each watched channel, and why it rests.
+    pub fn sides(&self) -> impl Iterator<Item = SideReport<'_>> {
+        self.watched.iter().flat_map(|point| {
+            self.views.sides(*point).map(|(node, view)| SideReport {
+                node,
+                alias: self.alias(node),
+                channel: &view.channel,
+                rest: self.sides.get(&(*point, node)).and_then(|side| side.rest.as_ref()),
+            })
+        })
     }
 
     /// How many channels are kept in balance.

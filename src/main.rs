@@ -1,2 +1,7 @@
-//! The entry point.
-fn main() {}
+//! The entry point: reads the command line, runs one command, turns errors into an exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tightrope::cli::main()
+}

@@ -279,7 +279,7 @@ mod tests {
             let mut paid: Vec<(u8, u64, u64, Option<u64>)> = Vec::new();
             for n in 0..u.int_in_range(0..=40_u8)? {
                 now += u.int_in_range(0..=60)?;
-                let open = paid.iter_mut().filter(|(.., end)| end.is_none()).next_back();
+                let open = paid.iter_mut().rfind(|(.., end)| end.is_none());
                 let hash = |n: u8| PaymentHash::new([n; 32]);
                 match (u.int_in_range(0..=3)?, open) {
                     (0, Some((n, _, _, end))) => {

@@ -344,7 +344,7 @@ mod tests {
                 let (to_a, to_b) =
                     (asks(decide(&seen_by_a, &a, &b)), asks(decide(&seen_by_b, &b, &a)));
                 assert!(to_a.is_none() || to_b.is_none(), "both ask at once");
-                let now = to_a.map(|_| 'a').or(to_b.map(|_| 'b'));
+                let now = to_a.map(|_| 'a').or_else(|| to_b.map(|_| 'b'));
                 let Some(now) = now else { return Ok(()) };
                 assert_eq!(*direction.get_or_insert(now), now, "a payment went back");
                 local = local + to_a.unwrap_or(0) - to_b.unwrap_or(0);

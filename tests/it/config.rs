@@ -196,7 +196,7 @@ fn secrets_come_from_a_file_or_from_systemd() {
     let config = room.load_with(&[("CREDENTIALS_DIRECTORY", &credentials)], json!({}));
     let config = config.expect("systemd gives both");
     assert_eq!(config.secret.expose(), SECRET);
-    assert_eq!(config.nodes[0].macaroon.expose_hex(), "02726177");
+    assert_eq!(config.nodes[0].macaroon.expose(), b"\x02raw");
 
     room.write("other", "another-secret-of-the-cluster\r\n");
     let flags = json!({ "secretFile": format!("{}/other", room.path()) });

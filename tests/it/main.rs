@@ -5,4 +5,5 @@ mod config;
 #[path = "../fake/rpc.rs"]
 mod fake_rpc;
 mod rpc;
+mod systemd;
 mod tidy;

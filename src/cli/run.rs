@@ -1,0 +1,32 @@
+//! `tightrope run`: the daemon in the foreground, until SIGTERM or SIGINT.
+
+use std::process::ExitCode;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::daemon::{self, DaemonError, Mode, Stopped};
+
+/// Runs the daemon on this thread.
+pub(super) fn run(config: &Config, mode: Mode) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let stopped = runtime.block_on(async {
+        let stop = CancellationToken::new();
+        let mut terminate = signal(SignalKind::terminate()).map_err(DaemonError::Signals)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Signals)?;
+        let daemon = daemon::run(config, mode, stop.clone());
+        tokio::pin!(daemon);
+        loop {
+            tokio::select! {
+                stopped = &mut daemon => return stopped,
+                _ = terminate.recv() => stop.cancel(),
+                _ = interrupt.recv() => stop.cancel(),
+            }
+        }
+    })?;
+    Ok(match stopped {
+        Stopped::InGoodOrder => ExitCode::SUCCESS,
+        Stopped::Incomplete => ExitCode::FAILURE,
+    })
+}

@@ -1,0 +1,152 @@
+//! `tightrope check`: tries every node and permission, and says what the daemon would do.
+//!
+//! Nothing is moved: the core runs on what the nodes tell, with `dryRun` and without records, so
+//! limits that past payments use up are not seen.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::run::connect;
+use super::supervise::Slot;
+use super::{DaemonError, tell};
+use crate::clock;
+use crate::config::Config;
+use crate::core::Core;
+use crate::core::action::Action;
+use crate::core::decide::Rest;
+use crate::core::event::{Event, OwnNode};
+use crate::core::ledger::Ledger;
+use crate::ids::{NodeId, Scid};
+use crate::units::{Msat, Ppm};
+
+/// What was found.
+#[derive(Debug)]
+pub struct Report {
+    /// Each entry of `lightningNodes`, in order.
+    pub nodes: Vec<NodeReport>,
+    /// Each side of each channel between two nodes that answer.
+    pub channels: Vec<ChannelLine>,
+}
+
+/// What was found of one node.
+#[derive(Debug)]
+pub struct NodeReport {
+    /// Where it should listen.
+    pub socket: String,
+    /// Its name, key and version, where it answers.
+    pub answer: Option<String>,
+    /// What is wrong with it, each with its mend.
+    pub faults: Vec<String>,
+}
+
+/// One side of a channel.
+#[derive(Debug)]
+pub struct ChannelLine {
+    scid: Scid,
+    alias: String,
+    share: Option<Ppm>,
+    total: Option<Msat>,
+    would: String,
+}
+
+impl Report {
+    /// Whether every node can be used.
+    pub fn is_good(&self) -> bool {
+        self.nodes.iter().all(|node| node.faults.is_empty())
+    }
+}
+
+impl fmt::Display for ChannelLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: ", self.scid, self.alias)?;
+        if let (Some(share), Some(total)) = (self.share, self.total) {
+            write!(f, "{share} of {total}: ")?;
+        }
+        f.write_str(&self.would)
+    }
+}
+
+/// Tries every node of `config`.
+pub async fn check(config: &Config) -> Result<Report, DaemonError> {
+    let mut settings = config.settings.clone();
+    settings.dry_run = true;
+    let ledger = Ledger::new(settings.limits.period_max());
+    let now = clock::wall();
+    let mut core = Core::new(settings, ledger, now, [0; 32]);
+    let mut seen: BTreeMap<NodeId, usize> = BTreeMap::new();
+    let mut nodes = Vec::new();
+    let mut listings = Vec::new();
+    for (slot, node) in connect(config)?.into_iter().zip(&config.nodes) {
+        let (mut report, found) = look(&slot, node.socket.clone()).await;
+        if let Some((own, listing)) = found {
+            if let Some(twin) = seen.insert(own.id, slot.index) {
+                let twin = format!("it is the same node as lightningNodes[{twin}]: remove one");
+                report.faults.push(twin);
+            }
+            core.handle(now, Event::NodeConnected(own));
+            listings.push(listing);
+        }
+        nodes.push(report);
+    }
+    for listing in listings {
+        let actions = core.handle(now, listing);
+        debug_assert!(!actions.iter().any(|action| matches!(action, Action::Pay(_))));
+    }
+    let channels = core.sides().map(|side| line(&side)).collect();
+    Ok(Report { nodes, channels })
+}
+
+/// Looks at one node: what is wrong with it, and what it tells.
+async fn look(slot: &Slot, socket: String) -> (NodeReport, Option<(OwnNode, Event)>) {
+    let mut faults = Vec::new();
+    let mut fault = |error: &dyn std::error::Error| faults.push(tell::chain(error));
+    let info = match slot.lnd.info().await {
+        Ok(info) => info,
+        Err(error) => {
+            fault(&error);
+            return (NodeReport { socket, answer: None, faults }, None);
+        }
+    };
+    let answer = Some(format!("{} {} lnd {}", info.alias, info.id, info.version));
+    match slot.lnd.missing_permissions().await {
+        Ok(missing) => faults.extend(
+            missing.into_iter().map(|uri| format!("the macaroon lacks {uri}: bake one with it")),
+        ),
+        Err(error) => fault(&error),
+    }
+    if let Some(expected) = slot.pubkey.filter(|expected| *expected != info.id) {
+        let found = info.id;
+        faults.push(super::supervise::Broken::WrongNode { found, expected }.to_string());
+    }
+    if !info.is_synced {
+        faults.push(super::supervise::Broken::NotSynced.to_string());
+    }
+    let (network, rebalances) = (info.network, slot.rebalances);
+    let own = OwnNode { id: info.id, alias: info.alias, network, rebalances };
+    let found = match slot.lnd.channels(None).await {
+        Ok(channels) => {
+            let listed = Event::ChannelsListed { node: info.id, with: None, channels };
+            Some((own, listed))
+        }
+        Err(error) => {
+            faults.push(tell::chain(&error));
+            None
+        }
+    };
+    (NodeReport { socket, answer, faults }, found)
+}
+
+fn line(side: &crate::core::SideReport<'_>) -> ChannelLine {
+    let total = side.channel.total();
+    ChannelLine {
+        scid: side.channel.scid,
+        alias: side.alias.to_owned(),
+        share: total.and_then(|total| side.channel.local.part_of(total)),
+        total,
+        would: match side.rest {
+            Some(Rest::DryRun { amount }) => format!("would ask for {amount}"),
+            Some(rest) => format!("rests: {rest}"),
+            None => "rests".to_owned(),
+        },
+    }
+}

@@ -1,0 +1,192 @@
+//! Performs actions, and reports what became of them as events.
+//!
+//! A batch's records go to the log at once, in the order of batches; the rest of the batch begins
+//! when they are durable. Each call to a node is a task of its own, so a payment that takes days
+//! holds up nothing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::run::Input;
+use super::tell;
+use crate::audit::{Audit, AuditError, Mask};
+use crate::clock;
+use crate::core::action::Action;
+use crate::core::event::Event;
+use crate::core::outcome::Outcome;
+use crate::ids::{NodeId, PaymentHash};
+use crate::lnd::Lnd;
+use crate::time::Time;
+
+/// How long until a lost watch over an invoice is taken up again.
+const WATCH_RETRY: Duration = Duration::from_secs(2);
+
+/// What a task says when its node has not answered since the start.
+const NOT_CONNECTED: &str = "the node does not answer";
+
+/// Everything that actions are performed with.
+#[derive(Debug)]
+pub(super) struct Executor {
+    pub(super) audit: Audit,
+    /// Each node that answered, under the key that it answered with.
+    pub(super) nodes: BTreeMap<NodeId, Lnd>,
+    pub(super) inputs: mpsc::Sender<Input>,
+    /// Where the first failed append is told.
+    pub(super) log_failed: mpsc::Sender<AuditError>,
+    pub(super) tasks: TaskTracker,
+    pub(super) cancel: CancellationToken,
+    pub(super) mask: Mask,
+    pub(super) is_verbose: bool,
+}
+
+impl Executor {
+    /// Performs a batch.
+    pub(super) fn perform(&self, now: Time, batch: Vec<Action>) {
+        let mut records = Vec::new();
+        let mut effects: Vec<Effect> = Vec::new();
+        for action in batch {
+            match action {
+                Action::Record(record) => records.push(record),
+                Action::Narrate(narrative) => {
+                    tell::narrative(&narrative, &self.mask, self.is_verbose);
+                    self.audit.narrate(now, &narrative);
+                }
+                action @ (Action::CreateInvoice { .. }
+                | Action::WatchInvoice { .. }
+                | Action::CancelInvoice { .. }
+                | Action::Pay(_)
+                | Action::TrackPayment { .. }
+                | Action::ListChannels { .. }
+                | Action::ReadForwarding { .. }) => effects.extend(self.effect(action)),
+            }
+        }
+        if records.is_empty() {
+            for effect in effects {
+                self.spawn(effect);
+            }
+            return;
+        }
+        let durable = self.audit.record(records);
+        let (tasks, cancel) = (self.tasks.clone(), self.cancel.clone());
+        let log_failed = self.log_failed.clone();
+        self.tasks.spawn(async move {
+            match durable.await {
+                Ok(()) => {
+                    for effect in effects {
+                        tasks.spawn(cancel.clone().run_until_cancelled_owned(effect));
+                    }
+                }
+                // The first failure ends the run; further ones say nothing new.
+                Err(error) => drop(log_failed.try_send(error)),
+            }
+        });
+    }
+
+    fn spawn(&self, effect: Effect) {
+        self.tasks.spawn(self.cancel.clone().run_until_cancelled_owned(effect));
+    }
+
+    /// The task that an action comes to. It does nothing before it is spawned.
+    fn effect(&self, action: Action) -> Option<Effect> {
+        let inputs = self.inputs.clone();
+        let node = |id: &NodeId| self.nodes.get(id).cloned();
+        Some(match action {
+            Action::Record(_) | Action::Narrate(_) => return None,
+            Action::CreateInvoice { rebalance, node: id, amount, memo, expiry } => {
+                let lnd = node(&id);
+                report(inputs, async move {
+                    let made = match lnd {
+                        Some(lnd) => lnd
+                            .create_invoice(&memo, amount, expiry)
+                            .await
+                            .map_err(|error| tell::chain(&error)),
+                        None => Err(NOT_CONNECTED.to_owned()),
+                    };
+                    Some(match made {
+                        Ok(invoice) => {
+                            Event::InvoiceCreated { rebalance, invoice, wall: clock::wall() }
+                        }
+                        Err(error) => Event::InvoiceNotCreated { rebalance, error },
+                    })
+                })
+            }
+            Action::WatchInvoice { node: id, hash } => {
+                let lnd = node(&id)?;
+                report(inputs, async move { Some(watch(&lnd, hash).await) })
+            }
+            Action::CancelInvoice { node: id, hash } => {
+                let lnd = node(&id)?;
+                Box::pin(async move {
+                    // It expires by itself within the minute.
+                    if let Err(error) = lnd.cancel_invoice(hash).await {
+                        tracing::debug!(%hash, "invoice not cancelled: {}", tell::chain(&error));
+                    }
+                })
+            }
+            Action::Pay(authorized) => {
+                let lnd = node(&authorized.payer());
+                report(inputs, async move {
+                    let outcome = match lnd {
+                        Some(lnd) => lnd.pay(&authorized).await,
+                        None => Outcome::NotSent { detail: NOT_CONNECTED.to_owned() },
+                    };
+                    Some(Event::PaymentUpdated { hash: authorized.hash(), outcome })
+                })
+            }
+            Action::TrackPayment { node: id, hash } => {
+                let lnd = node(&id)?;
+                report(inputs, async move {
+                    let outcome = lnd.track(hash).await;
+                    Some(Event::PaymentUpdated { hash, outcome })
+                })
+            }
+            Action::ListChannels { node: id, with } => {
+                let lnd = node(&id)?;
+                report(inputs, async move {
+                    let channels = lnd.channels(Some(with)).await.ok()?;
+                    Some(Event::ChannelsListed { node: id, with: Some(with), channels })
+                })
+            }
+            Action::ReadForwarding { node: id, point, scid } => {
+                let lnd = node(&id)?;
+                report(inputs, async move {
+                    let forwarding = lnd.forwarding(id, point, scid).await.ok()?;
+                    Some(Event::ForwardingRead { node: id, point, forwarding })
+                })
+            }
+        })
+    }
+}
+
+/// Something that is done in a task of its own.
+type Effect = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A task that reports what it led to.
+fn report(
+    inputs: mpsc::Sender<Input>,
+    task: impl Future<Output = Option<Event>> + Send + 'static,
+) -> Effect {
+    Box::pin(async move {
+        if let Some(event) = task.await {
+            // The loop is gone only when the run has ended.
+            drop(inputs.send(Input::Done(event)).await);
+        }
+    })
+}
+
+/// Watches an invoice to its end, however often the connection is lost.
+async fn watch(lnd: &Lnd, hash: PaymentHash) -> Event {
+    loop {
+        match lnd.invoice_end(hash).await {
+            Ok(end) => return Event::InvoiceEnded { hash, end },
+            Err(error) => {
+                tracing::debug!(%hash, "invoice out of sight: {}", tell::chain(&error));
+                tokio::time::sleep(WATCH_RETRY).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! One run: from an open log to the stop, or to an append that fails.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::execute::Executor;
+use super::supervise::{Slot, is_full_list, supervise};
+use super::systemd::{self, Watchdog};
+use super::{DaemonError, Mode, Stopped, tell};
+use crate::audit::{Audit, AuditError, Mask};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::core::Core;
+use crate::core::event::{Event, OwnNode};
+use crate::core::ledger::Ledger;
+use crate::core::narrative::Narrative;
+use crate::ids::NodeId;
+use crate::lnd::{Endpoint, Lnd};
+
+/// How many inputs may wait for the loop. Senders wait beyond that; nothing is dropped.
+const INPUTS_MAX: usize = 256;
+/// How long a stop waits for what is in flight. A payment that takes longer is taken up by the
+/// next start.
+const STOP_GRACE: Duration = Duration::from_secs(15);
+/// How long a single pass may take.
+const ONCE_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// Everything that can wake the loop, but for time and signals.
+#[derive(Debug)]
+pub(super) enum Input {
+    /// A node answers.
+    Connected { slot: usize, node: OwnNode, lnd: Lnd },
+    /// A node told something.
+    Seen { slot: usize, event: Event },
+    /// A node is gone, or did not answer.
+    Disconnected { slot: usize, node: Option<NodeId>, error: String },
+    /// An action led to something.
+    Done(Event),
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    Stopped(Stopped),
+    LogFailed(AuditError),
+}
+
+/// What is known of an entry of `lightningNodes`.
+#[derive(Debug, Default)]
+enum SlotState {
+    /// It has not answered, and has not failed to.
+    #[default]
+    Untried,
+    /// It answers; whether it has listed its channels.
+    Up { node: NodeId, has_listed: bool },
+    /// It does not answer, for this reason.
+    Down { error: String },
+    /// It is a node that another entry speaks for already.
+    Duplicate,
+}
+
+/// The loop's state.
+#[derive(Debug)]
+pub(super) struct Run {
+    core: Core,
+    clock: Clock,
+    executor: Executor,
+    inputs: mpsc::Receiver<Input>,
+    log_failed: mpsc::Receiver<AuditError>,
+    slots: BTreeMap<usize, SlotState>,
+    supervisors: CancellationToken,
+    mode: Mode,
+    /// The line that the service manager was last told.
+    status: String,
+}
+
+impl Run {
+    /// Starts the core and the nodes' supervisors.
+    pub(super) fn start(
+        config: &Config,
+        mode: Mode,
+        audit: Audit,
+        ledger: Ledger,
+    ) -> Result<Self, DaemonError> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(DaemonError::Random)?;
+        let mut clock = Clock::start(ledger.newest());
+        let core = Core::new(config.settings.clone(), ledger, clock.now(), seed);
+        let (sender, inputs) = mpsc::channel(INPUTS_MAX);
+        let (failed, log_failed) = mpsc::channel(1);
+        let executor = Executor {
+            audit,
+            nodes: BTreeMap::new(),
+            inputs: sender.clone(),
+            log_failed: failed,
+            tasks: TaskTracker::new(),
+            cancel: CancellationToken::new(),
+            mask: Mask::new(config.audit.should_mask.clone()),
+            is_verbose: config.audit.verbose_screen,
+        };
+        let supervisors = executor.cancel.child_token();
+        let mut slots = BTreeMap::new();
+        for slot in connect(config)? {
+            slots.insert(slot.index, SlotState::default());
+            let supervised = supervise(slot, sender.clone());
+            executor.tasks.spawn(supervisors.clone().run_until_cancelled_owned(supervised));
+        }
+        let status = String::new();
+        Ok(Self { core, clock, executor, inputs, log_failed, slots, supervisors, mode, status })
+    }
+
+    /// Turns the loop until the stop, or until an append fails.
+    pub(super) async fn drive(mut self, stop: &CancellationToken) -> Ended {
+        self.narrate(&Narrative::Starting { version: env!("CARGO_PKG_VERSION").to_owned() });
+        self.handle(Event::Started);
+        self.tell_status();
+        systemd::ready();
+        let ended = self.turn(stop).await;
+        let ended = match ended {
+            Ended::Stopped(stopped) => self.wind_down(stopped).await,
+            Ended::LogFailed(_) => ended,
+        };
+        self.executor.cancel.cancel();
+        self.executor.tasks.close();
+        self.inputs.close();
+        self.executor.tasks.wait().await;
+        self.executor.audit.close().await;
+        ended
+    }
+
+    async fn turn(&mut self, stop: &CancellationToken) -> Ended {
+        let mut watchdog = Watchdog::start();
+        let pass_ends = tokio::time::sleep(ONCE_MAX);
+        tokio::pin!(pass_ends);
+        loop {
+            if self.mode == Mode::Once && self.has_passed() {
+                return Ended::Stopped(self.verdict());
+            }
+            let wait = self.core.next_deadline().map(|(at, _)| self.clock.until(at));
+            let woken = async {
+                match wait {
+                    Some(wait) => tokio::time::sleep(wait).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                Some(error) = self.log_failed.recv() => return Ended::LogFailed(error),
+                () = stop.cancelled() => return Ended::Stopped(Stopped::InGoodOrder),
+                () = watchdog.tick() => {}
+                Some(input) = self.inputs.recv() => self.take_in(input),
+                () = woken => self.handle(Event::Woken),
+                () = &mut pass_ends, if self.mode == Mode::Once => {
+                    return Ended::Stopped(Stopped::Incomplete);
+                }
+            }
+            self.tell_status();
+        }
+    }
+
+    /// Begins nothing new, and lets what is in flight end and be recorded.
+    async fn wind_down(&mut self, stopped: Stopped) -> Ended {
+        systemd::stopping();
+        self.supervisors.cancel();
+        self.handle(Event::Stopping);
+        let grace = tokio::time::sleep(STOP_GRACE);
+        tokio::pin!(grace);
+        while !self.core.is_at_rest() {
+            tokio::select! {
+                biased;
+                Some(error) = self.log_failed.recv() => return Ended::LogFailed(error),
+                Some(input) = self.inputs.recv() => {
+                    if let Input::Done(event) = input {
+                        self.handle(event);
+                    }
+                }
+                () = &mut grace => {
+                    tracing::warn!("a payment is still open: the next start takes it up");
+                    break;
+                }
+            }
+        }
+        self.narrate(&Narrative::Shutdown {});
+        Ended::Stopped(stopped)
+    }
+
+    fn take_in(&mut self, input: Input) {
+        match input {
+            Input::Connected { slot, node, lnd } => self.connected(slot, node, lnd),
+            Input::Seen { slot, event } => {
+                if let Some(SlotState::Up { has_listed, .. }) = self.slots.get_mut(&slot) {
+                    *has_listed |= is_full_list(&event);
+                    self.handle(event);
+                }
+            }
+            Input::Disconnected { slot, node, error } => self.disconnected(slot, node, error),
+            Input::Done(event) => self.handle(event),
+        }
+    }
+
+    fn connected(&mut self, slot: usize, node: OwnNode, lnd: Lnd) {
+        let id = node.id;
+        let twin = self.slots.iter().find(|(other, state)| {
+            **other != slot && matches!(state, SlotState::Up { node, .. } if *node == id)
+        });
+        if let Some((twin, _)) = twin {
+            self.say(format!(
+                "lightningNodes[{slot}] is the same node as lightningNodes[{twin}]: remove one"
+            ));
+            self.slots.insert(slot, SlotState::Duplicate);
+            return;
+        }
+        self.slots.insert(slot, SlotState::Up { node: id, has_listed: false });
+        self.executor.nodes.insert(id, lnd);
+        self.handle(Event::NodeConnected(node));
+    }
+
+    fn disconnected(&mut self, slot: usize, node: Option<NodeId>, error: String) {
+        match self.slots.get(&slot) {
+            Some(SlotState::Duplicate) => return,
+            Some(SlotState::Down { error: told }) if *told == error => {}
+            Some(SlotState::Untried | SlotState::Up { .. } | SlotState::Down { .. }) | None => {
+                self.say(format!("lightningNodes[{slot}]: {error}"));
+            }
+        }
+        self.slots.insert(slot, SlotState::Down { error });
+        if let Some(node) = node {
+            self.handle(Event::NodeDisconnected { node });
+        }
+    }
+
+    /// Tells the operator, on stderr and in the event log.
+    fn say(&mut self, message: String) {
+        self.narrate(&Narrative::Error { message });
+    }
+
+    fn narrate(&mut self, narrative: &Narrative) {
+        tell::narrative(narrative, &self.executor.mask, self.executor.is_verbose);
+        self.executor.audit.narrate(self.clock.now(), narrative);
+    }
+
+    fn handle(&mut self, event: Event) {
+        if let Some(step) = self.clock.step() {
+            tell::clock_stepped(step);
+        }
+        let now = self.clock.now();
+        let batch = self.core.handle(now, event);
+        self.executor.perform(now, batch);
+    }
+
+    /// Whether the one pass is over: every node has listed its channels or failed to, and what
+    /// that led to has ended.
+    fn has_passed(&self) -> bool {
+        let is_looked_at = |state: &SlotState| match state {
+            SlotState::Untried => false,
+            SlotState::Up { has_listed, .. } => *has_listed,
+            SlotState::Down { .. } | SlotState::Duplicate => true,
+        };
+        self.slots.values().all(is_looked_at) && self.core.is_at_rest()
+    }
+
+    fn verdict(&self) -> Stopped {
+        let is_up = |state: &SlotState| matches!(state, SlotState::Up { .. });
+        if self.slots.values().all(is_up) { Stopped::InGoodOrder } else { Stopped::Incomplete }
+    }
+
+    fn tell_status(&mut self) {
+        let is_up = |state: &&SlotState| matches!(state, SlotState::Up { .. });
+        let up = self.slots.values().filter(is_up).count();
+        let mut status = format!(
+            "{up} of {} nodes answer, {} channels watched",
+            self.slots.len(),
+            self.core.watched()
+        );
+        let down = self.slots.iter().find_map(|(slot, state)| match state {
+            SlotState::Down { error } => Some(format!("; lightningNodes[{slot}]: {error}")),
+            SlotState::Untried | SlotState::Up { .. } | SlotState::Duplicate => None,
+        });
+        status.push_str(&down.unwrap_or_default());
+        if status != self.status {
+            systemd::status(&status);
+            self.status = status;
+        }
+    }
+}
+
+/// A slot for each entry of `lightningNodes`, each with a connection that opens when it is used.
+pub(super) fn connect(config: &Config) -> Result<Vec<Slot>, DaemonError> {
+    let slot = |(index, node): (usize, &crate::config::Node)| {
+        let endpoint = Endpoint {
+            socket: node.socket.clone(),
+            certificate: node.certificate.clone(),
+            macaroon: node.macaroon.expose().to_vec(),
+        };
+        let lnd = Lnd::new(&endpoint).map_err(|source| DaemonError::Node { index, source })?;
+        let limits = config.settings.limits.clone();
+        let (pubkey, rebalances) = (node.pubkey, node.rebalance);
+        Ok(Slot { index, lnd, pubkey, rebalances, limits })
+    };
+    config.nodes.iter().enumerate().map(slot).collect()
+}

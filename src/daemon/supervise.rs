@@ -1,0 +1,120 @@
+//! Keeps the connection to one node alive, for ever.
+//!
+//! lnd locked, restarting, gone, or answering with the wrong key is a state that is told, not an
+//! end. The wait between tries doubles up to a bound and is jittered, so that many daemons do not
+//! return at once.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::run::Input;
+use super::tell;
+use crate::core::event::{Event, OwnNode};
+use crate::core::policy::Limits;
+use crate::ids::NodeId;
+use crate::lnd::{Lnd, LndError};
+
+/// How long until the first new try.
+const WAIT_MIN: Duration = Duration::from_millis(500);
+/// How long until a new try at most.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+/// How many events of one node may wait for the loop; the node's mailbox holds back the rest.
+const EVENTS_MAX: usize = 16;
+
+/// One entry of `lightningNodes`.
+#[derive(Clone, Debug)]
+pub(super) struct Slot {
+    /// Its place in the config.
+    pub(super) index: usize,
+    pub(super) lnd: Lnd,
+    /// The only node that may answer.
+    pub(super) pubkey: Option<NodeId>,
+    /// Whether its channels are kept in balance.
+    pub(super) rebalances: bool,
+    /// Tells how often it is looked at.
+    pub(super) limits: Limits,
+}
+
+/// Why a connection ended or never began.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Broken {
+    /// The edge says so.
+    #[error(transparent)]
+    Lnd(#[from] LndError),
+    /// Another node answers than the config names.
+    #[error("{found} answers, but pubkey names {expected}: mend socket or pubkey")]
+    WrongNode { found: NodeId, expected: NodeId },
+    /// The node cannot carry payments yet.
+    #[error("the node is not synced to its chain yet")]
+    NotSynced,
+}
+
+/// Connects, follows, and connects again until the task is cancelled.
+pub(super) async fn supervise(slot: Slot, inputs: mpsc::Sender<Input>) {
+    let mut wait = WAIT_MIN;
+    loop {
+        let (node, error) = session(&slot, &inputs).await;
+        if node.is_some() {
+            wait = WAIT_MIN;
+        }
+        let error = tell::chain(&error);
+        let gone = Input::Disconnected { slot: slot.index, node, error };
+        if inputs.send(gone).await.is_err() {
+            return;
+        }
+        tokio::time::sleep(jittered(wait)).await;
+        wait = wait.saturating_mul(2).min(WAIT_MAX);
+    }
+}
+
+/// One connection, from the first call to its end. Names the node that answered, if one did.
+async fn session(slot: &Slot, inputs: &mpsc::Sender<Input>) -> (Option<NodeId>, Broken) {
+    let info = match slot.lnd.info().await {
+        Ok(info) => info,
+        Err(error) => return (None, error.into()),
+    };
+    if let Some(expected) = slot.pubkey.filter(|expected| *expected != info.id) {
+        return (None, Broken::WrongNode { found: info.id, expected });
+    }
+    if !info.is_synced {
+        return (None, Broken::NotSynced);
+    }
+    let node = OwnNode {
+        id: info.id,
+        alias: info.alias.clone(),
+        network: info.network,
+        rebalances: slot.rebalances,
+    };
+    let refresh = slot.limits.of_node(&info.alias).refresh;
+    let connected = Input::Connected { slot: slot.index, node, lnd: slot.lnd.clone() };
+    let (events, mut received) = mpsc::channel(EVENTS_MAX);
+    let following = async {
+        // The receiver is gone only when the run has ended, and this task with it.
+        drop(inputs.send(connected).await);
+        slot.lnd.follow(info.id, &info, refresh, events).await
+    };
+    let forwarding = async {
+        while let Some(event) = received.recv().await {
+            drop(inputs.send(Input::Seen { slot: slot.index, event }).await);
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        error = following => (Some(info.id), error.into()),
+        () = forwarding => unreachable!("forwarding never ends"),
+    }
+}
+
+/// Between half of `wait` and all of it.
+fn jittered(wait: Duration) -> Duration {
+    let mut byte = [0_u8; 1];
+    // Without randomness the wait is merely the same for all.
+    let share = getrandom::fill(&mut byte).map_or(255, |()| u32::from(byte[0]));
+    wait / 2 + wait / 2 * share / u32::from(u8::MAX)
+}
+
+/// Whether an event is a list of all of a node's channels.
+pub(super) const fn is_full_list(event: &Event) -> bool {
+    matches!(event, Event::ChannelsListed { with: None, .. })
+}
