@@ -117,6 +117,10 @@ fn check_strength(secret: &Secret, is_weak_allowed: bool, key: &str, findings: &
 
 /// What the core is told.
 fn read_settings(file: &File, findings: &mut Findings) -> Settings {
+    if file.trusted_nodes.is_empty() {
+        let what = "empty, so every node that a holder of the secret runs may be asked and paid";
+        findings.warn("trustedNodes", what);
+    }
     let mut trusted: BTreeSet<NodeId> = BTreeSet::new();
     for (index, text) in file.trusted_nodes.iter().enumerate() {
         let key = format!("trustedNodes[{index}]");

@@ -35,16 +35,17 @@ pub(super) fn read(
     credentials: &Credentials,
     findings: &mut Findings,
 ) -> Vec<Node> {
-    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let mut seen = BTreeMap::new();
     let mut read = Vec::new();
     for (index, node) in nodes.iter().enumerate() {
         let key = format!("lightningNodes[{index}]");
-        if let Some(earlier) = seen.insert(node.socket.to_lowercase(), index)
-            && !node.socket.is_empty()
-        {
-            let mend = "remove one of the two";
-            let what = format!("lightningNodes[{earlier}] has this socket too");
-            findings.fault(&format!("{key}.socket"), what, mend);
+        // The same node twice would be asked and paid for twice.
+        for (name, text) in [("socket", Some(&node.socket)), ("pubkey", node.pubkey.as_ref())] {
+            let Some(text) = text.filter(|text| !text.is_empty()) else { continue };
+            if let Some(earlier) = seen.insert((name, text.to_lowercase()), index) {
+                let what = format!("lightningNodes[{earlier}] has this {name} too");
+                findings.fault(&format!("{key}.{name}"), what, "remove one of the two");
+            }
         }
         read.extend(read_one(node, &key, credentials, findings));
     }
@@ -205,12 +206,13 @@ fn decode(text: &str, key: &str, noun: &str, findings: &mut Findings) -> Option<
         .collect();
     let compact = compact.trim_end_matches('=').as_bytes();
     let bytes = HEXLOWER_PERMISSIVE.decode(compact).or_else(|_| BASE64_NOPAD.decode(compact));
-    if bytes.is_err() {
-        let mend = format!("encode the {noun} file with base64 -w0, or name it in {noun}Path");
-        let mend = mend.replace("certificatePath", "certPath");
+    let bytes = bytes.ok().filter(|bytes| !bytes.is_empty());
+    if bytes.is_none() {
+        let path = if noun == "certificate" { "certPath" } else { "macaroonPath" };
+        let mend = format!("encode the {noun} file with base64 -w0, or name it in {path}");
         findings.fault(key, "neither base64 nor hex", mend);
     }
-    bytes.ok()
+    bytes
 }
 
 #[cfg(test)]
@@ -243,7 +245,7 @@ mod tests {
             let bytes = decode(text, "key", "macaroon", &mut Findings::default());
             assert_eq!(bytes, Some(vec![0x02, 0x01, 0xfb, 0xff]), "{text}");
         }
-        for text in ["0201f", "AgH7*w", "ä"] {
+        for text in ["0201f", "AgH7*w", "ä", " ", "=="] {
             let mut findings = Findings::default();
             assert_eq!(decode(text, "key", "macaroon", &mut findings), None, "{text}");
             assert!(findings.is_faulty(), "{text}");
