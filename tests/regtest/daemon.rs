@@ -41,7 +41,7 @@ impl Daemon {
             "secret": "secret",
             "allowWeakSecret": true,
             "lightningNodes": nodes,
-            "audit": { "storage": { "path": folder.join("storage") } },
+            "audit": { "storage": { "path": folder.join("storage") }, "shouldMask": [] },
             "limits": { "baseSettings": { "minTimeBetweenPayments": "100ms", "refreshRate": 1 } },
             "log": { "level": "debug" },
         });
@@ -139,6 +139,26 @@ impl Daemon {
             let begun = journal.told("startWatchingChannel").count();
             let ended = journal.told("stopWatchingChannel").count();
             (begun - ended == count).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until it has told so often that it has reached a node.
+    pub(crate) async fn finds(&mut self, node: &Node, count: usize) {
+        self.tells_of("lightningConnected", node, count).await;
+    }
+
+    /// Waits until it has told so often that it has lost a node.
+    pub(crate) async fn loses(&mut self, node: &Node, count: usize) {
+        self.tells_of("lightningDisconnect", node, count).await;
+    }
+
+    async fn tells_of(&mut self, event: &str, node: &Node, count: usize) {
+        let what = format!("{event} is told of {} {count} times", node.alias());
+        let id = node.id().to_string();
+        self.wait_for(&what, WATCH_LIMIT, |journal| {
+            let told = journal.told(event).filter(|event| event.data["publicKey"] == id.as_str());
+            (told.count() >= count).then_some(())
         })
         .await;
     }

@@ -37,6 +37,12 @@ fn main() -> ExitCode {
     let mut trials = trials![
         ground::a_payment_from_outside_moves_one_channel_alone,
         exact::only_the_channel_that_drifted_moves,
+        triangle::three_drifts_at_once_come_to_rest,
+        changes::a_channel_opened_meanwhile_is_kept_and_a_closed_one_dropped,
+        foreign::a_channel_is_kept_in_balance_under_traffic,
+        once::one_pass_mends_what_has_drifted,
+        once::a_stop_lets_the_records_of_a_payment_land,
+        older::lnd_0_20_is_kept_in_balance,
     ];
     if !arguments.list && binaries::build().is_none() {
         trials = trials.into_iter().map(|trial| trial.with_ignored_flag(true)).collect();

@@ -1,11 +1,13 @@
 //! What must be true of the money when everything has come to rest, whatever happened before.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use tightrope::ids::{NodeId, PaymentHash};
 use tightrope::rpc::lnrpc;
 use tightrope::rpc::lnrpc::payment::PaymentStatus;
 
+use super::daemon::Daemon;
 use super::journal::{Journal, Transaction};
 use super::network::Network;
 use super::node::Node;
@@ -55,6 +57,26 @@ pub(crate) async fn count_paid(network: &Network) -> usize {
         count += paid_to(node).await.len();
     }
     count
+}
+
+/// Watches for so long that no channel sees an update, and the daemon records nothing.
+pub(crate) async fn nothing_moves(network: &Network, daemon: &Daemon, period: Duration) {
+    let before = (updates(network).await, daemon.journal().transactions.len());
+    tokio::time::sleep(period).await;
+    let after = (updates(network).await, daemon.journal().transactions.len());
+    assert_eq!(after, before, "something moved within {period:?}");
+}
+
+/// How many updates each channel has seen at each of its ends.
+async fn updates(network: &Network) -> Vec<(&'static str, String, u64)> {
+    let mut updates = Vec::new();
+    for node in network.nodes() {
+        for channel in node.channels().await {
+            updates.push((node.alias(), channel.channel_point, channel.num_updates));
+        }
+    }
+    updates.sort_unstable();
+    updates
 }
 
 fn every_attempt_ended_once(journal: &Journal) {

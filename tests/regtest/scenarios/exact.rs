@@ -1,15 +1,12 @@
 //! The channel that drifted moves, and no other.
 
-use std::time::Duration;
-
 use crate::harness::channel::{Link, Open};
 use crate::harness::daemon::Daemon;
 use crate::harness::network::{ALICE, BOB, Network};
 use crate::harness::node::Version::Lnd21;
 use crate::harness::proof;
 
-/// How long from a drift to its settlement, at most.
-const REBALANCE_LIMIT: Duration = Duration::from_secs(20);
+use super::REBALANCE_LIMIT;
 
 /// Two nodes share a small channel, a public one three times as large, which any search for a
 /// path would prefer, and a private one.
