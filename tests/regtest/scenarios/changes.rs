@@ -33,6 +33,8 @@ pub(crate) async fn a_channel_opened_meanwhile_is_kept_and_a_closed_one_dropped(
 
     daemon.stop().await;
     let journal = daemon.journal();
-    assert_eq!(journal.of("paymentIntended").count(), 3);
+    // Six blocks at once make the height that the daemon has read too old for the next payment,
+    // which then fails once.
+    assert_eq!(journal.of("paymentSettled").count(), 3);
     proof::check(&network, &journal).await;
 }
