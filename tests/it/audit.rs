@@ -1,6 +1,10 @@
 //! The audit logs through real files.
 
-use std::path::Path;
+mod crash;
+mod damage;
+mod power;
+
+use std::path::{Path, PathBuf};
 
 use tightrope::audit::{self, Audit, AuditError, Files, Mask, Opened};
 use tightrope::core::narrative::Narrative;
@@ -70,6 +74,13 @@ async fn reopen(files: &Files) -> (Vec<Record>, Opened) {
     (folded, opened)
 }
 
+/// A folder in memory where there is one: what is written thousands of times need not wear a disk.
+fn quick_folder() -> tempfile::TempDir {
+    let memory = PathBuf::from("/dev/shm");
+    let parent = if memory.is_dir() { memory } else { std::env::temp_dir() };
+    tempfile::tempdir_in(parent).expect("a folder")
+}
+
 fn files(storage: &Path) -> Files {
     Files {
         storage: storage.to_owned(),
@@ -77,6 +88,14 @@ fn files(storage: &Path) -> Files {
         events: "event-log".to_owned(),
         mask: Mask::new(["publicKey"]),
     }
+}
+
+/// The `n`th of many records, some short and some longer than a page.
+fn numbered(n: u64) -> Record {
+    let length = if n.is_multiple_of(7) { 5_000 } else { n % 50 };
+    let reason = "r".repeat(usize::try_from(length).expect("is short"));
+    let pause = Pause { scope: Scope::All, until: None, reason: Some(reason) };
+    Record { at: Time::from_unix_ms(n), entry: Entry::Paused(pause) }
 }
 
 fn node(byte: u8) -> NodeId {

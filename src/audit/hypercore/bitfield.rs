@@ -19,17 +19,15 @@ pub(super) fn grown(old: u64, new: u64) -> (u64, Vec<u8>) {
 }
 
 /// Where the file is wrong, of a log whose header tells of `flushed` blocks and which has `length`
-/// by now: bits below the one must be set, bits above the other must not.
+/// by now. It must be right for either: it is written before the header.
 pub(super) fn first_fault(bytes: &[u8], flushed: u64, length: u64) -> Option<u64> {
-    if (bytes.len() as u64) < byte_length(flushed) {
-        return Some(bytes.len() as u64);
-    }
-    let is_right = |at, found: u8| {
-        let (least, most) = (byte(at, flushed), byte(at, length));
-        found & least == least && found & !most == 0
+    let fault = |length| {
+        let is_wrong = |(at, found): &(u64, &u8)| **found != byte(*at, length);
+        let missing = (bytes.len() as u64) < byte_length(length);
+        let wrong = (0..).zip(bytes).find(is_wrong).map(|(at, _)| at);
+        wrong.or_else(|| missing.then_some(bytes.len() as u64))
     };
-    let fault = (0..).zip(bytes).find(|(at, found)| !is_right(*at, **found));
-    fault.map(|(at, _)| at)
+    fault(length).and_then(|_| fault(flushed))
 }
 
 /// The byte at `at` in the file for `length` blocks.

@@ -49,7 +49,7 @@ impl Log {
         };
         let is_rebuilt = !log.load_tree(&oplog)?;
         let (taken_in, cut) = log.take_in(&mut is_ours)?;
-        let is_bitfield_whole = log.is_bitfield_whole()?;
+        let is_bitfield_whole = log.is_bitfield_whole(oplog.length())?;
         if !is_bitfield_whole {
             log.flushed = 0;
         }
@@ -171,11 +171,11 @@ impl Log {
         Ok(bytes)
     }
 
-    /// Whether the file `bitfield` says what the header's length asks for.
-    fn is_bitfield_whole(&self) -> Result<bool, AuditError> {
+    /// Whether the file `bitfield` says what the header's length asks for, or this one.
+    fn is_bitfield_whole(&self, length: u64) -> Result<bool, AuditError> {
         let path = self.path.join("bitfield");
         let bytes = fs::read(&path).map_err(AuditError::io("read", &path))?;
-        Ok(bitfield::first_fault(&bytes, self.flushed, self.flushed).is_none())
+        Ok(bitfield::first_fault(&bytes, self.flushed, length).is_none())
     }
 
     /// The error about a line that cannot be taken in.
