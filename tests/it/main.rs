@@ -4,6 +4,7 @@ mod audit;
 mod config;
 #[path = "../fake/rpc.rs"]
 mod fake_rpc;
+mod lnd;
 mod rpc;
 mod systemd;
 mod tidy;

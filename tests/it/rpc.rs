@@ -19,7 +19,8 @@ fn the_clients_stubs_are_those_of_the_protos() {
 
 #[test]
 fn the_servers_stubs_are_those_of_the_protos() {
-    let mut generator = tonic_prost_build::configure().build_client(false);
+    let mut generator =
+        tonic_prost_build::configure().build_client(false).generate_default_stubs(true);
     for package in PACKAGES {
         let messages = format!("::tightrope::rpc::{package}");
         generator = generator.extern_path(format!(".{package}"), messages);

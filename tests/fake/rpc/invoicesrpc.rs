@@ -12,45 +12,44 @@ pub mod invoices_server {
     /// Generated trait containing gRPC methods that should be implemented for use with InvoicesServer.
     #[async_trait]
     pub trait Invoices: std::marker::Send + std::marker::Sync + 'static {
-        /// Server streaming response type for the SubscribeSingleInvoice method.
-        type SubscribeSingleInvoiceStream: tonic::codegen::tokio_stream::Stream<
-                Item = std::result::Result<
-                    ::tightrope::rpc::lnrpc::Invoice,
-                    tonic::Status,
-                >,
-            >
-            + std::marker::Send
-            + 'static;
         async fn subscribe_single_invoice(
             &self,
             request: tonic::Request<
                 ::tightrope::rpc::invoicesrpc::SubscribeSingleInvoiceRequest,
             >,
         ) -> std::result::Result<
-            tonic::Response<Self::SubscribeSingleInvoiceStream>,
+            tonic::Response<BoxStream<::tightrope::rpc::lnrpc::Invoice>>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         async fn cancel_invoice(
             &self,
             request: tonic::Request<::tightrope::rpc::invoicesrpc::CancelInvoiceMsg>,
         ) -> std::result::Result<
             tonic::Response<::tightrope::rpc::invoicesrpc::CancelInvoiceResp>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         async fn add_hold_invoice(
             &self,
             request: tonic::Request<::tightrope::rpc::invoicesrpc::AddHoldInvoiceRequest>,
         ) -> std::result::Result<
             tonic::Response<::tightrope::rpc::invoicesrpc::AddHoldInvoiceResp>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         async fn settle_invoice(
             &self,
             request: tonic::Request<::tightrope::rpc::invoicesrpc::SettleInvoiceMsg>,
         ) -> std::result::Result<
             tonic::Response<::tightrope::rpc::invoicesrpc::SettleInvoiceResp>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
     }
     #[derive(Debug)]
     pub struct InvoicesServer<T> {
@@ -137,7 +136,9 @@ pub mod invoices_server {
                         ::tightrope::rpc::invoicesrpc::SubscribeSingleInvoiceRequest,
                     > for SubscribeSingleInvoiceSvc<T> {
                         type Response = ::tightrope::rpc::lnrpc::Invoice;
-                        type ResponseStream = T::SubscribeSingleInvoiceStream;
+                        type ResponseStream = BoxStream<
+                            ::tightrope::rpc::lnrpc::Invoice,
+                        >;
                         type Future = BoxFuture<
                             tonic::Response<Self::ResponseStream>,
                             tonic::Status,

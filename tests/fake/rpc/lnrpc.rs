@@ -18,65 +18,72 @@ pub mod lightning_server {
         ) -> std::result::Result<
             tonic::Response<::tightrope::rpc::lnrpc::GetInfoResponse>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         async fn list_channels(
             &self,
             request: tonic::Request<::tightrope::rpc::lnrpc::ListChannelsRequest>,
         ) -> std::result::Result<
             tonic::Response<::tightrope::rpc::lnrpc::ListChannelsResponse>,
             tonic::Status,
-        >;
-        /// Server streaming response type for the SubscribeChannelEvents method.
-        type SubscribeChannelEventsStream: tonic::codegen::tokio_stream::Stream<
-                Item = std::result::Result<
-                    ::tightrope::rpc::lnrpc::ChannelEventUpdate,
-                    tonic::Status,
-                >,
-            >
-            + std::marker::Send
-            + 'static;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         async fn subscribe_channel_events(
             &self,
             request: tonic::Request<::tightrope::rpc::lnrpc::ChannelEventSubscription>,
         ) -> std::result::Result<
-            tonic::Response<Self::SubscribeChannelEventsStream>,
+            tonic::Response<BoxStream<::tightrope::rpc::lnrpc::ChannelEventUpdate>>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         async fn get_chan_info(
             &self,
             request: tonic::Request<::tightrope::rpc::lnrpc::ChanInfoRequest>,
         ) -> std::result::Result<
             tonic::Response<::tightrope::rpc::lnrpc::ChannelEdge>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         async fn add_invoice(
             &self,
             request: tonic::Request<::tightrope::rpc::lnrpc::Invoice>,
         ) -> std::result::Result<
             tonic::Response<::tightrope::rpc::lnrpc::AddInvoiceResponse>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         async fn lookup_invoice(
             &self,
             request: tonic::Request<::tightrope::rpc::lnrpc::PaymentHash>,
         ) -> std::result::Result<
             tonic::Response<::tightrope::rpc::lnrpc::Invoice>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         async fn decode_pay_req(
             &self,
             request: tonic::Request<::tightrope::rpc::lnrpc::PayReqString>,
         ) -> std::result::Result<
             tonic::Response<::tightrope::rpc::lnrpc::PayReq>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         async fn sign_message(
             &self,
             request: tonic::Request<::tightrope::rpc::lnrpc::SignMessageRequest>,
         ) -> std::result::Result<
             tonic::Response<::tightrope::rpc::lnrpc::SignMessageResponse>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         /// Not used by the daemon.
         async fn new_address(
             &self,
@@ -84,130 +91,144 @@ pub mod lightning_server {
         ) -> std::result::Result<
             tonic::Response<::tightrope::rpc::lnrpc::NewAddressResponse>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         async fn wallet_balance(
             &self,
             request: tonic::Request<::tightrope::rpc::lnrpc::WalletBalanceRequest>,
         ) -> std::result::Result<
             tonic::Response<::tightrope::rpc::lnrpc::WalletBalanceResponse>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         async fn send_coins(
             &self,
             request: tonic::Request<::tightrope::rpc::lnrpc::SendCoinsRequest>,
         ) -> std::result::Result<
             tonic::Response<::tightrope::rpc::lnrpc::SendCoinsResponse>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         async fn send_many(
             &self,
             request: tonic::Request<::tightrope::rpc::lnrpc::SendManyRequest>,
         ) -> std::result::Result<
             tonic::Response<::tightrope::rpc::lnrpc::SendManyResponse>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         async fn connect_peer(
             &self,
             request: tonic::Request<::tightrope::rpc::lnrpc::ConnectPeerRequest>,
         ) -> std::result::Result<
             tonic::Response<::tightrope::rpc::lnrpc::ConnectPeerResponse>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         async fn disconnect_peer(
             &self,
             request: tonic::Request<::tightrope::rpc::lnrpc::DisconnectPeerRequest>,
         ) -> std::result::Result<
             tonic::Response<::tightrope::rpc::lnrpc::DisconnectPeerResponse>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         async fn list_peers(
             &self,
             request: tonic::Request<::tightrope::rpc::lnrpc::ListPeersRequest>,
         ) -> std::result::Result<
             tonic::Response<::tightrope::rpc::lnrpc::ListPeersResponse>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         async fn open_channel_sync(
             &self,
             request: tonic::Request<::tightrope::rpc::lnrpc::OpenChannelRequest>,
         ) -> std::result::Result<
             tonic::Response<::tightrope::rpc::lnrpc::ChannelPoint>,
             tonic::Status,
-        >;
-        /// Server streaming response type for the CloseChannel method.
-        type CloseChannelStream: tonic::codegen::tokio_stream::Stream<
-                Item = std::result::Result<
-                    ::tightrope::rpc::lnrpc::CloseStatusUpdate,
-                    tonic::Status,
-                >,
-            >
-            + std::marker::Send
-            + 'static;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         async fn close_channel(
             &self,
             request: tonic::Request<::tightrope::rpc::lnrpc::CloseChannelRequest>,
         ) -> std::result::Result<
-            tonic::Response<Self::CloseChannelStream>,
+            tonic::Response<BoxStream<::tightrope::rpc::lnrpc::CloseStatusUpdate>>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         async fn pending_channels(
             &self,
             request: tonic::Request<::tightrope::rpc::lnrpc::PendingChannelsRequest>,
         ) -> std::result::Result<
             tonic::Response<::tightrope::rpc::lnrpc::PendingChannelsResponse>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         async fn update_channel_policy(
             &self,
             request: tonic::Request<::tightrope::rpc::lnrpc::PolicyUpdateRequest>,
         ) -> std::result::Result<
             tonic::Response<::tightrope::rpc::lnrpc::PolicyUpdateResponse>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         async fn list_invoices(
             &self,
             request: tonic::Request<::tightrope::rpc::lnrpc::ListInvoiceRequest>,
         ) -> std::result::Result<
             tonic::Response<::tightrope::rpc::lnrpc::ListInvoiceResponse>,
             tonic::Status,
-        >;
-        /// Server streaming response type for the SubscribeInvoices method.
-        type SubscribeInvoicesStream: tonic::codegen::tokio_stream::Stream<
-                Item = std::result::Result<
-                    ::tightrope::rpc::lnrpc::Invoice,
-                    tonic::Status,
-                >,
-            >
-            + std::marker::Send
-            + 'static;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         async fn subscribe_invoices(
             &self,
             request: tonic::Request<::tightrope::rpc::lnrpc::InvoiceSubscription>,
         ) -> std::result::Result<
-            tonic::Response<Self::SubscribeInvoicesStream>,
+            tonic::Response<BoxStream<::tightrope::rpc::lnrpc::Invoice>>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         async fn list_payments(
             &self,
             request: tonic::Request<::tightrope::rpc::lnrpc::ListPaymentsRequest>,
         ) -> std::result::Result<
             tonic::Response<::tightrope::rpc::lnrpc::ListPaymentsResponse>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         async fn bake_macaroon(
             &self,
             request: tonic::Request<::tightrope::rpc::lnrpc::BakeMacaroonRequest>,
         ) -> std::result::Result<
             tonic::Response<::tightrope::rpc::lnrpc::BakeMacaroonResponse>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         async fn stop_daemon(
             &self,
             request: tonic::Request<::tightrope::rpc::lnrpc::StopRequest>,
         ) -> std::result::Result<
             tonic::Response<::tightrope::rpc::lnrpc::StopResponse>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
     }
     #[derive(Debug)]
     pub struct LightningServer<T> {
@@ -390,7 +411,9 @@ pub mod lightning_server {
                         ::tightrope::rpc::lnrpc::ChannelEventSubscription,
                     > for SubscribeChannelEventsSvc<T> {
                         type Response = ::tightrope::rpc::lnrpc::ChannelEventUpdate;
-                        type ResponseStream = T::SubscribeChannelEventsStream;
+                        type ResponseStream = BoxStream<
+                            ::tightrope::rpc::lnrpc::ChannelEventUpdate,
+                        >;
                         type Future = BoxFuture<
                             tonic::Response<Self::ResponseStream>,
                             tonic::Status,
@@ -1057,7 +1080,9 @@ pub mod lightning_server {
                         ::tightrope::rpc::lnrpc::CloseChannelRequest,
                     > for CloseChannelSvc<T> {
                         type Response = ::tightrope::rpc::lnrpc::CloseStatusUpdate;
-                        type ResponseStream = T::CloseChannelStream;
+                        type ResponseStream = BoxStream<
+                            ::tightrope::rpc::lnrpc::CloseStatusUpdate,
+                        >;
                         type Future = BoxFuture<
                             tonic::Response<Self::ResponseStream>,
                             tonic::Status,
@@ -1251,7 +1276,9 @@ pub mod lightning_server {
                         ::tightrope::rpc::lnrpc::InvoiceSubscription,
                     > for SubscribeInvoicesSvc<T> {
                         type Response = ::tightrope::rpc::lnrpc::Invoice;
-                        type ResponseStream = T::SubscribeInvoicesStream;
+                        type ResponseStream = BoxStream<
+                            ::tightrope::rpc::lnrpc::Invoice,
+                        >;
                         type Future = BoxFuture<
                             tonic::Response<Self::ResponseStream>,
                             tonic::Status,
@@ -1491,7 +1518,9 @@ pub mod state_server {
         ) -> std::result::Result<
             tonic::Response<::tightrope::rpc::lnrpc::GetStateResponse>,
             tonic::Status,
-        >;
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
     }
     #[derive(Debug)]
     pub struct StateServer<T> {
