@@ -26,6 +26,8 @@ mod writer;
 
 pub use error::{AuditError, Remedy};
 pub use mask::Mask;
+pub use replay::Reader;
+pub use transaction::FIELDS as TRANSACTION_FIELDS;
 
 /// Where the logs are, and what is hidden in them.
 #[derive(Clone, Debug)]
@@ -76,7 +78,7 @@ pub fn open(files: &Files, fold: impl FnMut(Record)) -> Result<(Audit, Opened), 
         Log::open(&files.event_log(), |line| event::decode(line).map(drop))?;
     let opened =
         Opened { records: transactions.length(), transactions: found, events: found_events };
-    replay::fold(&transactions.data_path(), fold)?;
+    replay::fold(&files.transaction_log(), fold)?;
     let shared = Shared {
         transactions: Writer::start("transaction-log", transactions, Arc::clone(&storage))?,
         events: Writer::start("event-log", events, storage)?,

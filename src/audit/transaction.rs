@@ -14,53 +14,76 @@ use crate::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
 use crate::time::Time;
 use crate::units::{Msat, Sat};
 
+/// All fields that a line may have, in the order in which they are written.
+pub const FIELDS: [&str; 19] = [
+    "record",
+    "role",
+    "state",
+    "timestamp",
+    "paidTo",
+    "paidBy",
+    "channelId",
+    "amount",
+    "amountMsat",
+    "channelPoint",
+    "rebalanceId",
+    "paymentHash",
+    "invoice",
+    "expiresAt",
+    "reason",
+    "failure",
+    "cause",
+    "scope",
+    "until",
+];
+
 /// One line, in the order in which its fields are written.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Transaction<'a> {
+struct Transaction<'a> {
     /// What the record says.
-    pub(super) record: Kind,
+    record: Kind,
     /// Whose record it is; missing in pauses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) role: Option<Role>,
+    role: Option<Role>,
     /// The original's word for how far it went; missing in pauses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) state: Option<State>,
+    state: Option<State>,
     /// When the core decided on it, in ms.
-    pub(super) timestamp: Time,
+    timestamp: Time,
     /// The payee.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) paid_to: Option<NodeId>,
+    paid_to: Option<NodeId>,
     /// The payer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) paid_by: Option<NodeId>,
+    paid_by: Option<NodeId>,
     /// The channel's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) channel_id: Option<Scid>,
+    channel_id: Option<Scid>,
     /// What is asked, in whole sat.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) amount: Option<Sat>,
+    amount: Option<Sat>,
     /// What is asked, exactly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) amount_msat: Option<Msat>,
+    amount_msat: Option<Msat>,
     /// The channel's funding output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) channel_point: Option<ChannelPoint>,
+    channel_point: Option<ChannelPoint>,
     /// The attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) rebalance_id: Option<RebalanceId>,
+    rebalance_id: Option<RebalanceId>,
     /// The payment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) payment_hash: Option<PaymentHash>,
+    payment_hash: Option<PaymentHash>,
     /// The invoice, in BOLT 11.
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
-    pub(super) invoice: Option<Cow<'a, str>>,
+    invoice: Option<Cow<'a, str>>,
     /// When the invoice expires, in ms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) expires_at: Option<Time>,
+    expires_at: Option<Time>,
     /// Why, in a sentence or in the operator's words.
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
-    pub(super) reason: Option<Cow<'a, str>>,
+    reason: Option<Cow<'a, str>>,
     /// Why a payment failed, as a code and its figures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
@@ -69,16 +92,16 @@ pub(super) struct Transaction<'a> {
     cause: Option<Cause>,
     /// Where a pause holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) scope: Option<Scope>,
+    scope: Option<Scope>,
     /// When a pause ends by itself, in ms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) until: Option<Time>,
+    until: Option<Time>,
 }
 
 /// The kinds of records, as the field `record` names them.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Kind {
+enum Kind {
     RebalanceOpened,
     InvoiceCreated,
     RebalanceSettled,
@@ -94,7 +117,7 @@ pub(super) enum Kind {
 /// Which side of a payment wrote the record.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Role {
+enum Role {
     Payee,
     Payer,
 }
@@ -102,7 +125,7 @@ pub(super) enum Role {
 /// How far a payment went: the original's words, and ours where nobody knows.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum State {
+enum State {
     Pending,
     Complete,
     Failed,
@@ -250,5 +273,46 @@ const fn words(entry: &Entry) -> (Kind, Option<Role>, Option<State>) {
         Entry::PaymentFailed(..) => (Kind::PaymentFailed, payer, Some(State::Failed)),
         Entry::Paused(_) => (Kind::Paused, None, None),
         Entry::Resumed(_) => (Kind::Resumed, None, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_fields_is_the_order_in_which_they_are_written() {
+        let filler = |field: &str| match field {
+            "record" => r#""paused""#.to_owned(),
+            "role" => r#""payer""#.to_owned(),
+            "state" => r#""pending""#.to_owned(),
+            "paidTo" | "paidBy" => format!("{:?}", "02".repeat(33)),
+            "channelId" => r#""1x2x3""#.to_owned(),
+            "channelPoint" => format!("{:?}", format!("{}:0", "02".repeat(32))),
+            "rebalanceId" => format!("{:?}", "02".repeat(16)),
+            "paymentHash" => format!("{:?}", "02".repeat(32)),
+            "invoice" | "reason" => r#""text""#.to_owned(),
+            "failure" => r#"{"code":"notSent"}"#.to_owned(),
+            "cause" => r#"{"cause":"abandoned"}"#.to_owned(),
+            "scope" => r#""all""#.to_owned(),
+            _ => "1".to_owned(),
+        };
+        let fields = FIELDS.map(|field| format!("{field:?}:{}", filler(field)));
+        let full = format!("{{{}}}", fields.join(","));
+        let line: Transaction<'_> = serde_json::from_str(&full).expect("is a line");
+        assert_eq!(serde_json::to_string(&line).expect("is written"), full);
+    }
+
+    #[test]
+    fn a_line_that_is_no_record_of_ours_says_why() {
+        check(r#"{"record":"paymentDreamt","timestamp":1}"#, "unknown variant `paymentDreamt`");
+        check(r#"{"record":"paymentSettled","timestamp":1}"#, "rebalanceId is missing");
+        check(r#"{"record":"resumed","timestamp":1}"#, "scope is missing");
+        check("", "EOF while parsing");
+    }
+
+    fn check(line: &str, reason: &str) {
+        let error = decode(line.as_bytes()).expect_err("is no record");
+        assert!(error.starts_with(reason), "{error}");
     }
 }

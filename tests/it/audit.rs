@@ -1,5 +1,6 @@
 //! The audit logs through real files.
 
+mod cli;
 mod crash;
 mod damage;
 mod power;

@@ -1,4 +1,5 @@
-//! Daemons that are killed, and disks that are full, in child processes of the test itself.
+//! Daemons that are killed, and disks that are full, in child processes: the test itself, run once
+//! more with the storage folder in its environment.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
@@ -10,11 +11,16 @@ use tightrope::audit::hypercore::verify;
 
 /// Names the storage folder to the child.
 const STORAGE: &str = "TIGHTROPE_TEST_STORAGE";
+/// The test that the child runs.
+const CHILD: &str = "audit::crash::what_was_acknowledged_is_there_after_a_kill_at_any_point";
 /// How many calls the child has waiting at the same time.
 const WAITING: usize = 4;
 
 #[tokio::test]
 async fn what_was_acknowledged_is_there_after_a_kill_at_any_point() {
+    if let Some(storage) = std::env::var_os(STORAGE) {
+        return append_until_refused(Path::new(&storage)).await;
+    }
     let folder = tempfile::tempdir().expect("a folder");
     let mut rng = 0x2545_f491_4f6c_dd1d_u64;
     let mut length = 0;
@@ -58,8 +64,8 @@ async fn a_full_disk_is_reported_and_loses_nothing_that_was_acknowledged() {
     assert!(said.iter().any(|line| line == "not opened: RetryLater"), "{said:?}");
 }
 
-/// Opens the logs after a crash, and tells how many records there are: all from 0 on in order, those
-/// that were there before, and those that were acknowledged.
+/// Opens the logs after a crash, and tells how many records there are: all from 0 on in order,
+/// with those that were there before and those that were acknowledged.
 async fn check(storage: &Path, before: u64, acked: Option<u64>) -> u64 {
     let files = files(storage);
     let (folded, _) = reopen(&files).await;
@@ -72,13 +78,13 @@ async fn check(storage: &Path, before: u64, acked: Option<u64>) -> u64 {
     length
 }
 
-/// Starts the test below in a process of its own, under a shell script.
+/// Starts the child under a shell script.
 fn child(script: &[&str], storage: &Path) -> Child {
     Command::new("sh")
         .args(script)
         .arg("sh")
         .arg(std::env::current_exe().expect("this test"))
-        .args(["audit::crash::child_that_appends", "--exact", "--ignored", "--nocapture"])
+        .args([CHILD, "--exact", "--nocapture"])
         .env(STORAGE, storage)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -99,12 +105,10 @@ fn number(line: &str, word: &str) -> Option<u64> {
     line.strip_prefix(word)?.parse().ok()
 }
 
-#[tokio::test]
-#[ignore = "the other tests run it as their child"]
-async fn child_that_appends() {
-    let storage = std::env::var_os(STORAGE).expect("a storage folder");
+/// What the child does: it appends, and says what it was told.
+async fn append_until_refused(storage: &Path) {
     let mut next = 0;
-    let (audit, _) = match audit::open(&files(Path::new(&storage)), |_| next += 1) {
+    let (audit, _) = match audit::open(&files(storage), |_| next += 1) {
         Ok(opened) => opened,
         Err(error) => return say(&format!("not opened: {:?}", error.remedy())),
     };
