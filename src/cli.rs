@@ -38,6 +38,9 @@ struct Cli {
     /// Say what would be done, and pay nothing.
     #[arg(long, global = true)]
     dry_run: bool,
+    /// Look at every node once, do what is to be done, and exit.
+    #[arg(long)]
+    once: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -89,7 +92,7 @@ pub fn main() -> ExitCode {
 
 fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     let load = || load(&cli.config, cli.dry_run);
-    match cli.command.unwrap_or(Command::Run { once: false }) {
+    match cli.command.unwrap_or(Command::Run { once: cli.once }) {
         Command::Run { once } => {
             let config = load()?;
             log_to_stderr(config.log);
@@ -115,7 +118,11 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
 /// Reads the configuration: files, environment, flags.
 fn load(dir: &std::path::Path, is_dry: bool) -> Result<Config, ConfigError> {
     let flags = if is_dry { json!({ "dryRun": true }) } else { json!({}) };
-    config::load(dir, std::env::vars(), flags)
+    // A variable that is not text is none of ours.
+    let is_text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    config::load(dir, std::env::vars_os().filter_map(is_text), flags)
 }
 
 /// Starts the log on stderr, as the configuration has it.

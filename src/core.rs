@@ -165,6 +165,11 @@ impl Core {
         })
     }
 
+    /// How many payments are on their way, or may be.
+    pub fn open_payments(&self) -> usize {
+        self.ledger.payments.len()
+    }
+
     /// How many channels are kept in balance.
     pub fn watched(&self) -> usize {
         self.watched.len()

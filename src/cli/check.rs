@@ -22,6 +22,9 @@ fn print(report: &Report) {
     for (index, node) in report.nodes.iter().enumerate() {
         let answer = node.answer.as_deref().unwrap_or("no answer");
         println!("lightningNodes[{index}] {}: {answer}", node.socket);
+        if let Some(limits) = &node.limits {
+            println!("  {limits}, to whoever speaks for the other end of its channels");
+        }
         for fault in &node.faults {
             println!("  fault: {fault}");
         }

@@ -103,6 +103,13 @@ pub enum Narrative {
         /// What arrived, in sat.
         tokens: Sat,
     },
+    /// The answer to a payment was lost: its node is asked until it tells the end.
+    PaymentUnknown {
+        /// The attempt.
+        rebalance_id: RebalanceId,
+        /// The payment's name.
+        payment_id: PaymentHash,
+    },
     /// A payment ended without arriving.
     PaymentFailed {
         /// The attempt.

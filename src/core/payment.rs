@@ -35,6 +35,8 @@ const TRACK_WAIT_MAX: Duration = Duration::from_secs(60);
 pub(crate) struct Tracking {
     /// How often the node was asked in vain.
     tries: u32,
+    /// Whether the operator was told that only a restart of LND ends it.
+    is_told_stuck: bool,
 }
 
 impl Core {
@@ -132,7 +134,13 @@ impl Core {
             Outcome::Failed(failure) => self.fail(attempt, hash, failure),
             Outcome::NotSent { .. } => self.fail(attempt, hash, Failure::NotSent),
             Outcome::NotFound => self.not_found(attempt, hash),
-            Outcome::InFlight { .. } | Outcome::Unknown { .. } => self.track_later(attempt, hash),
+            Outcome::InFlight { has_attempts } => {
+                if !has_attempts {
+                    self.tell_stuck(hash);
+                }
+                self.track_later(attempt, hash);
+            }
+            Outcome::Unknown { .. } => self.track_later(attempt, hash),
         }
     }
 
@@ -184,13 +192,29 @@ impl Core {
     fn track_later(&mut self, attempt: Attempt, hash: PaymentHash) {
         let payment = self.ledger.payments.get(&hash);
         if payment.is_some_and(|payment| payment.certainty == Certainty::Dispatched) {
-            self.record(Entry::PaymentUnknown(attempt, hash));
+            self.note_unknown(attempt, hash);
         }
         let tracking = self.tracked.entry(hash).or_default();
         let doublings = tracking.tries.min(10);
         tracking.tries += 1;
         let wait = TRACK_WAIT_MIN.saturating_mul(1 << doublings).min(TRACK_WAIT_MAX);
         self.timers.set(Timer::Track(hash), self.now + wait);
+    }
+
+    fn note_unknown(&mut self, attempt: Attempt, hash: PaymentHash) {
+        let rebalance_id = attempt.rebalance;
+        self.record(Entry::PaymentUnknown(attempt, hash));
+        self.narrate(Narrative::PaymentUnknown { rebalance_id, payment_id: hash });
+    }
+
+    /// Tells, once, of a payment that its node will neither send nor give up.
+    fn tell_stuck(&mut self, hash: PaymentHash) {
+        let tracking = self.tracked.entry(hash).or_default();
+        if !std::mem::replace(&mut tracking.is_told_stuck, true) {
+            let message =
+                format!("payment {hash} is in flight without an HTLC: a restart of lnd ends it");
+            self.narrate(Narrative::Error { message });
+        }
     }
 
     /// Asks the node that sent a payment what became of it, if it answers; else when it does.
@@ -228,7 +252,7 @@ impl Core {
         let payments: Vec<Payment> = self.ledger.payments.values().cloned().collect();
         for payment in payments {
             if payment.certainty == Certainty::Dispatched {
-                self.record(Entry::PaymentUnknown(payment.attempt, payment.bill.hash));
+                self.note_unknown(payment.attempt, payment.bill.hash);
             }
         }
         let rebalances: Vec<Rebalance> = self.ledger.rebalances.values().cloned().collect();

@@ -3,6 +3,7 @@
 
 mod caps;
 mod lifecycle;
+mod pending;
 mod refusals;
 mod unknown;
 

@@ -35,6 +35,8 @@ pub struct NodeReport {
     pub socket: String,
     /// Its name, key and version, where it answers.
     pub answer: Option<String>,
+    /// What its limits allow at most.
+    pub limits: Option<String>,
     /// What is wrong with it, each with its mend.
     pub faults: Vec<String>,
 }
@@ -104,7 +106,7 @@ async fn look(slot: &Slot, socket: String) -> (NodeReport, Option<(OwnNode, Even
         Ok(info) => info,
         Err(error) => {
             fault(&error);
-            return (NodeReport { socket, answer: None, faults }, None);
+            return (NodeReport { socket, answer: None, limits: None, faults }, None);
         }
     };
     let answer = Some(format!("{} {} lnd {}", info.alias, info.id, info.version));
@@ -121,6 +123,13 @@ async fn look(slot: &Slot, socket: String) -> (NodeReport, Option<(OwnNode, Even
     if !info.is_synced {
         faults.push(super::supervise::Broken::NotSynced.to_string());
     }
+    let policy = slot.limits.of_node(&info.alias);
+    let limits = Some(format!(
+        "pays at most {} and {} times in {}",
+        policy.amount_max,
+        policy.payments_max,
+        humantime::format_duration(policy.period)
+    ));
     let (network, rebalances) = (info.network, slot.rebalances);
     let own = OwnNode { id: info.id, alias: info.alias, network, rebalances };
     let found = match slot.lnd.channels(None).await {
@@ -133,7 +142,7 @@ async fn look(slot: &Slot, socket: String) -> (NodeReport, Option<(OwnNode, Even
             None
         }
     };
-    (NodeReport { socket, answer, faults }, found)
+    (NodeReport { socket, answer, limits, faults }, found)
 }
 
 fn line(side: &crate::core::SideReport<'_>) -> ChannelLine {

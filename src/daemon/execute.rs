@@ -25,6 +25,9 @@ use crate::time::Time;
 /// How long until a lost watch over an invoice is taken up again.
 const WATCH_RETRY: Duration = Duration::from_secs(2);
 
+/// How long a stop waits for errands.
+const ERRANDS_MAX: Duration = Duration::from_secs(2);
+
 /// What a task says when its node has not answered since the start.
 const NOT_CONNECTED: &str = "the node does not answer";
 
@@ -38,6 +41,8 @@ pub(super) struct Executor {
     /// Where the first failed append is told.
     pub(super) log_failed: mpsc::Sender<AuditError>,
     pub(super) tasks: TaskTracker,
+    /// Small things that a stop waits for a moment to have done.
+    pub(super) errands: TaskTracker,
     pub(super) cancel: CancellationToken,
     pub(super) mask: Mask,
     pub(super) is_verbose: bool,
@@ -86,6 +91,13 @@ impl Executor {
         });
     }
 
+    /// Waits a moment for errands that were begun.
+    pub(super) async fn finish_errands(&self) {
+        self.errands.close();
+        // What is not done by then is done by the invoice's own expiry.
+        drop(tokio::time::timeout(ERRANDS_MAX, self.errands.wait()).await);
+    }
+
     fn spawn(&self, effect: Effect) {
         self.tasks.spawn(self.cancel.clone().run_until_cancelled_owned(effect));
     }
@@ -120,12 +132,12 @@ impl Executor {
             }
             Action::CancelInvoice { node: id, hash } => {
                 let lnd = node(&id)?;
-                Box::pin(async move {
+                Box::pin(self.errands.track_future(async move {
                     // It expires by itself within the minute.
                     if let Err(error) = lnd.cancel_invoice(hash).await {
                         tracing::debug!(%hash, "invoice not cancelled: {}", tell::chain(&error));
                     }
-                })
+                }))
             }
             Action::Pay(authorized) => {
                 let lnd = node(&authorized.payer());

@@ -98,6 +98,7 @@ impl Run {
             inputs: sender.clone(),
             log_failed: failed,
             tasks: TaskTracker::new(),
+            errands: TaskTracker::new(),
             cancel: CancellationToken::new(),
             mask: Mask::new(config.audit.should_mask.clone()),
             is_verbose: config.audit.verbose_screen,
@@ -124,6 +125,7 @@ impl Run {
             Ended::Stopped(stopped) => self.wind_down(stopped).await,
             Ended::LogFailed(_) => ended,
         };
+        self.executor.finish_errands().await;
         self.executor.cancel.cancel();
         self.executor.tasks.close();
         self.inputs.close();
@@ -272,9 +274,10 @@ impl Run {
         let is_up = |state: &&SlotState| matches!(state, SlotState::Up { .. });
         let up = self.slots.values().filter(is_up).count();
         let mut status = format!(
-            "{up} of {} nodes answer, {} channels watched",
+            "{up} of {} nodes answer, {} channels watched, {} payments open",
             self.slots.len(),
-            self.core.watched()
+            self.core.watched(),
+            self.core.open_payments()
         );
         let down = self.slots.iter().find_map(|(slot, state)| match state {
             SlotState::Down { error } => Some(format!("; lightningNodes[{slot}]: {error}")),

@@ -54,6 +54,7 @@ pub(super) fn narrative(narrative: &Narrative, mask: &Mask, is_verbose: bool) {
 const fn level(narrative: &Narrative, is_verbose: bool) -> Level {
     match narrative {
         Narrative::LightningDisconnect { .. }
+        | Narrative::PaymentUnknown { .. }
         | Narrative::PaymentFailed { .. }
         | Narrative::Error { .. } => Level::WARN,
         Narrative::Starting { .. }

@@ -81,7 +81,8 @@ impl Drop for Service {
 fn systemd_is_told_of_the_start_the_state_each_period_and_the_stop() {
     let mut service = Service::start(|_| {});
     service.expect("READY=1");
-    let status = service.expect("STATUS=0 of 1 nodes answer, 0 channels watched; ");
+    let status =
+        service.expect("STATUS=0 of 1 nodes answer, 0 channels watched, 0 payments open; ");
     assert!(status.contains("lightningNodes[0]: 127.0.0.1:1 does not answer"), "{status}");
     service.expect("WATCHDOG=1");
     service.expect("WATCHDOG=1");

@@ -117,6 +117,23 @@ fn an_attempt_without_an_invoice_is_abandoned_and_one_unpaid_is_cancelled() {
 }
 
 #[test]
+fn a_payment_without_an_htlc_stays_unknown_and_the_operator_is_told_once_how_to_end_it() {
+    let (mut world, hash) = killed();
+    let told = |actions: Vec<Action>| {
+        let told = actions.iter().filter_map(|action| match action {
+            Action::Narrate(narrative) => serde_json::to_value(narrative).ok(),
+            _ => None,
+        });
+        told.filter(|told| told["event"] == "error").count()
+    };
+    let stuck = || Outcome::InFlight { has_attempts: false };
+    assert_eq!(told(world.outcome(hash, stuck())), 1);
+    assert_eq!(told(world.outcome(hash, stuck())), 0);
+    world.pass(1_000_000);
+    assert!(terminal(&world).is_empty());
+}
+
+#[test]
 fn a_late_or_repeated_answer_changes_nothing() {
     let mut world = World::new(settings());
     let hash = world.pay_once();
