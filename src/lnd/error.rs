@@ -42,7 +42,10 @@ pub enum LndError {
         source: rustls::Error,
     },
     /// The node runs, but cannot do anything yet.
-    #[error("{socket} is not ready: {} (should be unlocked, with lncli unlock)", .status.message())]
+    #[error(
+        "{socket} is not ready: {} (if it does not start by itself, lncli unlock)",
+        .status.message()
+    )]
     Locked {
         /// Where the node is.
         socket: String,
@@ -51,7 +54,8 @@ pub enum LndError {
     },
     /// The macaroon does not allow the call.
     #[error(
-        "the macaroon does not permit {method}: {} (should be baked with uri:{method})",
+        "the macaroon does not permit {method}: {} (should be the node's own, baked with \
+         uri:{method})",
         .status.message()
     )]
     Permission {
@@ -96,9 +100,10 @@ pub enum Remedy {
 const NOT_READY: [&str; 4] =
     ["wallet locked", "wallet not created", "waiting to start", "the RPC server is in the process"];
 /// What stands in lnd's answers to a macaroon that it does not take. It gives them no code.
-const NOT_PERMITTED: [&str; 6] = [
+const NOT_PERMITTED: [&str; 7] = [
     "permission denied",
     "macaroon",
+    "unmarshal v2",
     "verification failed",
     "caveat",
     "invalid ID",
@@ -191,7 +196,12 @@ fn certificate_fault(status: &Status) -> Option<rustls::Error> {
 
 /// The innermost reason that `status` gives.
 fn root_cause(status: &Status) -> String {
-    causes(status).last().map_or_else(|| status.message().to_owned(), ToString::to_string)
+    match causes(status).last().map(ToString::to_string) {
+        // What rustls says of it is true, and long.
+        Some(cause) if cause.contains("close_notify") => "the connection broke".to_owned(),
+        Some(cause) => cause,
+        None => status.message().to_owned(),
+    }
 }
 
 /// The errors behind `status`, from the outside in.
@@ -210,6 +220,7 @@ mod tests {
         check(Status::unknown("the RPC server is in the process of starting up, .."), "locked");
         check(Status::unknown("permission denied"), "permission");
         check(Status::unknown("expected 1 macaroon, got 0"), "permission");
+        check(Status::unknown("unmarshal v2: section extends past end of buffer"), "permission");
         check(Status::unknown("verification failed: signature mismatch"), "permission");
         check(Status::unauthenticated("no"), "permission");
         check(Status::unimplemented("unknown service invoicesrpc.Invoices"), "refused");
@@ -225,7 +236,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "the macaroon does not permit /lnrpc.Lightning/GetInfo: permission denied (should be \
-             baked with uri:/lnrpc.Lightning/GetInfo)"
+             the node's own, baked with uri:/lnrpc.Lightning/GetInfo)"
         );
         assert_eq!(error.remedy(), Remedy::Mend);
     }

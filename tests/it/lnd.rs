@@ -4,6 +4,7 @@ mod authorized;
 mod fake;
 mod refusing;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -95,6 +96,14 @@ async fn a_macaroon_that_lacks_something_is_told_what() {
     assert_eq!(missing, expected);
     assert!(expected.iter().all(|method| Lnd::PERMISSIONS.contains(method)));
     assert!(fake.script.lock().unwrap().sent.is_empty(), "nothing was sent");
+}
+
+#[test]
+fn the_readme_bakes_the_macaroon_that_the_daemon_needs() {
+    let readme = include_str!("../../README.md");
+    let named: BTreeSet<_> =
+        readme.split_whitespace().filter_map(|word| word.strip_prefix("uri:")).collect();
+    assert_eq!(named, Lnd::PERMISSIONS.iter().copied().collect());
 }
 
 #[tokio::test]
