@@ -17,7 +17,7 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 const CREDENTIAL: &str = "credential:";
 
 /// Where the credentials of the service are.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Credentials {
     /// Where systemd puts the credentials of the service.
     pub(super) dir: Option<PathBuf>,

@@ -27,6 +27,32 @@ pub struct Node {
     pub pubkey: Option<NodeId>,
     /// Whether its channels are kept in balance.
     pub rebalance: bool,
+    source: Source,
+}
+
+/// What a node was read from.
+#[derive(Clone)]
+struct Source {
+    entry: file::Node,
+    credentials: Credentials,
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The entry may hold a macaroon.
+        f.write_str("Source(..)")
+    }
+}
+
+impl Node {
+    /// The same node with its files read anew: a certificate or a macaroon may have been
+    /// replaced. Where they cannot be used, as it was.
+    pub fn reread(&self) -> Self {
+        let Source { entry, credentials } = &self.source;
+        let mut findings = Findings::default();
+        let read = read_one(entry, "lightningNodes", credentials, &mut findings);
+        read.filter(|_| !findings.is_faulty()).unwrap_or_else(|| self.clone())
+    }
 }
 
 /// Reads all nodes. One that is at fault is left out: the faults are told.
@@ -70,6 +96,7 @@ fn read_one(
         macaroon: macaroon?,
         pubkey,
         rebalance: node.rebalance,
+        source: Source { entry: node.clone(), credentials: credentials.clone() },
     })
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::run::connect;
+use super::run::slots;
 use super::supervise::Slot;
 use super::{DaemonError, tell};
 use crate::clock;
@@ -17,6 +17,7 @@ use crate::core::decide::Rest;
 use crate::core::event::{Event, OwnNode};
 use crate::core::ledger::Ledger;
 use crate::ids::{NodeId, Scid};
+use crate::lnd::{Info, Lnd, LndError};
 use crate::units::{Msat, Ppm};
 
 /// What was found.
@@ -78,8 +79,8 @@ pub async fn check(config: &Config) -> Result<Report, DaemonError> {
     let mut seen: BTreeMap<NodeId, usize> = BTreeMap::new();
     let mut nodes = Vec::new();
     let mut listings = Vec::new();
-    for (slot, node) in connect(config)?.into_iter().zip(&config.nodes) {
-        let (mut report, found) = look(&slot, node.socket.clone()).await;
+    for slot in slots(config)? {
+        let (mut report, found) = look(&slot).await;
         if let Some((own, listing)) = found {
             if let Some(twin) = seen.insert(own.id, slot.index) {
                 let twin = format!("it is the same node as lightningNodes[{twin}]: remove one");
@@ -99,24 +100,25 @@ pub async fn check(config: &Config) -> Result<Report, DaemonError> {
 }
 
 /// Looks at one node: what is wrong with it, and what it tells.
-async fn look(slot: &Slot, socket: String) -> (NodeReport, Option<(OwnNode, Event)>) {
+async fn look(slot: &Slot) -> (NodeReport, Option<(OwnNode, Event)>) {
+    let socket = slot.node.socket.clone();
     let mut faults = Vec::new();
     let mut fault = |error: &dyn std::error::Error| faults.push(tell::chain(error));
-    let info = match slot.lnd.info().await {
-        Ok(info) => info,
+    let (lnd, info) = match answer(slot).await {
+        Ok(answered) => answered,
         Err(error) => {
             fault(&error);
             return (NodeReport { socket, answer: None, limits: None, faults }, None);
         }
     };
     let answer = Some(format!("{} {} lnd {}", info.alias, info.id, info.version));
-    match slot.lnd.missing_permissions().await {
+    match lnd.missing_permissions().await {
         Ok(missing) => faults.extend(
             missing.into_iter().map(|uri| format!("the macaroon lacks {uri}: bake one with it")),
         ),
         Err(error) => fault(&error),
     }
-    if let Some(expected) = slot.pubkey.filter(|expected| *expected != info.id) {
+    if let Some(expected) = slot.node.pubkey.filter(|expected| *expected != info.id) {
         let found = info.id;
         faults.push(super::supervise::Broken::WrongNode { found, expected }.to_string());
     }
@@ -130,9 +132,9 @@ async fn look(slot: &Slot, socket: String) -> (NodeReport, Option<(OwnNode, Even
         policy.payments_max,
         humantime::format_duration(policy.period)
     ));
-    let (network, rebalances) = (info.network, slot.rebalances);
+    let (network, rebalances) = (info.network, slot.node.rebalance);
     let own = OwnNode { id: info.id, alias: info.alias, network, rebalances };
-    let found = match slot.lnd.channels(None).await {
+    let found = match lnd.channels(None).await {
         Ok(channels) => {
             let listed = Event::ChannelsListed { node: info.id, with: None, channels };
             Some((own, listed))
@@ -143,6 +145,12 @@ async fn look(slot: &Slot, socket: String) -> (NodeReport, Option<(OwnNode, Even
         }
     };
     (NodeReport { socket, answer, limits, faults }, found)
+}
+
+async fn answer(slot: &Slot) -> Result<(Lnd, Info), LndError> {
+    let lnd = slot.connect()?;
+    let info = lnd.info().await?;
+    Ok((lnd, info))
 }
 
 fn line(side: &crate::core::SideReport<'_>) -> ChannelLine {

@@ -13,13 +13,13 @@ use super::systemd::{self, Watchdog};
 use super::{DaemonError, Mode, Stopped, tell};
 use crate::audit::{Audit, AuditError, Mask};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Node};
 use crate::core::Core;
 use crate::core::event::{Event, OwnNode};
 use crate::core::ledger::Ledger;
 use crate::core::narrative::Narrative;
 use crate::ids::NodeId;
-use crate::lnd::{Endpoint, Lnd};
+use crate::lnd::Lnd;
 
 /// How many inputs may wait for the loop. Senders wait beyond that; nothing is dropped.
 const INPUTS_MAX: usize = 256;
@@ -105,7 +105,7 @@ impl Run {
         };
         let supervisors = executor.cancel.child_token();
         let mut slots = BTreeMap::new();
-        for slot in connect(config)? {
+        for slot in self::slots(config)? {
             slots.insert(slot.index, SlotState::default());
             let supervised = supervise(slot, sender.clone());
             executor.tasks.spawn(supervisors.clone().run_until_cancelled_owned(supervised));
@@ -291,18 +291,12 @@ impl Run {
     }
 }
 
-/// A slot for each entry of `lightningNodes`, each with a connection that opens when it is used.
-pub(super) fn connect(config: &Config) -> Result<Vec<Slot>, DaemonError> {
-    let slot = |(index, node): (usize, &crate::config::Node)| {
-        let endpoint = Endpoint {
-            socket: node.socket.clone(),
-            certificate: node.certificate.clone(),
-            macaroon: node.macaroon.expose().to_vec(),
-        };
-        let lnd = Lnd::new(&endpoint).map_err(|source| DaemonError::Node { index, source })?;
-        let limits = config.settings.limits.clone();
-        let (pubkey, rebalances) = (node.pubkey, node.rebalance);
-        Ok(Slot { index, lnd, pubkey, rebalances, limits })
+/// A slot for each entry of `lightningNodes`, once each of them can be used at all.
+pub(super) fn slots(config: &Config) -> Result<Vec<Slot>, DaemonError> {
+    let slot = |(index, node): (usize, &Node)| {
+        let slot = Slot { index, node: node.clone(), limits: config.settings.limits.clone() };
+        slot.connect().map_err(|source| DaemonError::Node { index, source })?;
+        Ok(slot)
     };
     config.nodes.iter().enumerate().map(slot).collect()
 }

@@ -10,10 +10,11 @@ use tokio::sync::mpsc;
 
 use super::run::Input;
 use super::tell;
+use crate::config::Node;
 use crate::core::event::{Event, OwnNode};
 use crate::core::policy::Limits;
 use crate::ids::NodeId;
-use crate::lnd::{Lnd, LndError};
+use crate::lnd::{Endpoint, Lnd, LndError};
 
 /// How long until the first new try.
 const WAIT_MIN: Duration = Duration::from_millis(500);
@@ -27,13 +28,22 @@ const EVENTS_MAX: usize = 16;
 pub(super) struct Slot {
     /// Its place in the config.
     pub(super) index: usize,
-    pub(super) lnd: Lnd,
-    /// The only node that may answer.
-    pub(super) pubkey: Option<NodeId>,
-    /// Whether its channels are kept in balance.
-    pub(super) rebalances: bool,
+    /// What the config says of it.
+    pub(super) node: Node,
     /// Tells how often it is looked at.
     pub(super) limits: Limits,
+}
+
+impl Slot {
+    /// A new connection, with the certificate and the macaroon as they are at this moment.
+    pub(super) fn connect(&self) -> Result<Lnd, LndError> {
+        let node = self.node.reread();
+        Lnd::new(&Endpoint {
+            socket: node.socket,
+            certificate: node.certificate,
+            macaroon: node.macaroon.expose().to_vec(),
+        })
+    }
 }
 
 /// Why a connection ended or never began.
@@ -70,11 +80,15 @@ pub(super) async fn supervise(slot: Slot, inputs: mpsc::Sender<Input>) {
 
 /// One connection, from the first call to its end. Names the node that answered, if one did.
 async fn session(slot: &Slot, inputs: &mpsc::Sender<Input>) -> (Option<NodeId>, Broken) {
-    let info = match slot.lnd.info().await {
+    let lnd = match slot.connect() {
+        Ok(lnd) => lnd,
+        Err(error) => return (None, error.into()),
+    };
+    let info = match lnd.info().await {
         Ok(info) => info,
         Err(error) => return (None, error.into()),
     };
-    if let Some(expected) = slot.pubkey.filter(|expected| *expected != info.id) {
+    if let Some(expected) = slot.node.pubkey.filter(|expected| *expected != info.id) {
         return (None, Broken::WrongNode { found: info.id, expected });
     }
     if !info.is_synced {
@@ -84,15 +98,15 @@ async fn session(slot: &Slot, inputs: &mpsc::Sender<Input>) -> (Option<NodeId>, 
         id: info.id,
         alias: info.alias.clone(),
         network: info.network,
-        rebalances: slot.rebalances,
+        rebalances: slot.node.rebalance,
     };
     let refresh = slot.limits.of_node(&info.alias).refresh;
-    let connected = Input::Connected { slot: slot.index, node, lnd: slot.lnd.clone() };
+    let connected = Input::Connected { slot: slot.index, node, lnd: lnd.clone() };
     let (events, mut received) = mpsc::channel(EVENTS_MAX);
     let following = async {
         // The receiver is gone only when the run has ended, and this task with it.
         drop(inputs.send(connected).await);
-        slot.lnd.follow(info.id, &info, refresh, events).await
+        lnd.follow(info.id, &info, refresh, events).await
     };
     let forwarding = async {
         while let Some(event) = received.recv().await {
