@@ -4,6 +4,7 @@
 //! end. The wait between tries doubles up to a bound and is jittered, so that many daemons do not
 //! return at once.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -78,7 +79,7 @@ pub(super) async fn supervise(slot: Slot, inputs: mpsc::Sender<Input>) {
     }
 }
 
-/// One connection, from the first call to its end. Names the node that answered, if one did.
+/// One connection, from the first call to its end. Names the node if it listed its channels.
 async fn session(slot: &Slot, inputs: &mpsc::Sender<Input>) -> (Option<NodeId>, Broken) {
     let lnd = match slot.connect() {
         Ok(lnd) => lnd,
@@ -101,23 +102,27 @@ async fn session(slot: &Slot, inputs: &mpsc::Sender<Input>) -> (Option<NodeId>, 
         rebalances: slot.node.rebalance,
     };
     let refresh = slot.limits.of_node(&info.alias).refresh;
-    let connected = Input::Connected { slot: slot.index, node, lnd: lnd.clone() };
     let (events, mut received) = mpsc::channel(EVENTS_MAX);
-    let following = async {
-        // The receiver is gone only when the run has ended, and this task with it.
-        drop(inputs.send(connected).await);
-        lnd.follow(info.id, &info, refresh, events).await
-    };
+    // Only a node that lists its channels counts as connected: one that merely says its name
+    // would come and go for ever.
+    let mut connected = Some(Input::Connected { slot: slot.index, node, lnd: lnd.clone() });
+    let has_listed = AtomicBool::new(false);
     let forwarding = async {
         while let Some(event) = received.recv().await {
+            // The receiver is gone only when the run has ended, and this task with it.
+            if let Some(connected) = connected.take() {
+                drop(inputs.send(connected).await);
+                has_listed.store(true, Ordering::Relaxed);
+            }
             drop(inputs.send(Input::Seen { slot: slot.index, event }).await);
         }
         std::future::pending::<()>().await;
     };
-    tokio::select! {
-        error = following => (Some(info.id), error.into()),
+    let error = tokio::select! {
+        error = lnd.follow(info.id, &info, refresh, events) => error,
         () = forwarding => unreachable!("forwarding never ends"),
-    }
+    };
+    (has_listed.load(Ordering::Relaxed).then_some(info.id), error.into())
 }
 
 /// Between half of `wait` and all of it.
