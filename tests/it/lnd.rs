@@ -48,6 +48,33 @@ async fn any_other_certificate_is_refused() {
 }
 
 #[tokio::test]
+async fn an_authority_that_is_trusted_vouches_for_a_name_and_a_time() {
+    let authority_key = rcgen::KeyPair::generate().expect("a key");
+    let mut authority = rcgen::CertificateParams::default();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let root = authority.self_signed(&authority_key).expect("a certificate").pem();
+    let issuer = rcgen::Issuer::new(authority, authority_key);
+    for (name, last_year, is_trusted) in
+        [("127.0.0.1", 2100, true), ("192.0.2.1", 2100, false), ("127.0.0.1", 2001, false)]
+    {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let mut leaf = rcgen::CertificateParams::new([name.to_owned()]).expect("a name");
+        leaf.not_after = rcgen::date_time_ymd(last_year, 1, 1);
+        let leaf = leaf.signed_by(&key, &issuer).expect("a certificate").pem();
+        let fake = Fake::start_as(&leaf, &key.serialize_pem(), true).await;
+        let certificate = Some(root.clone().into_bytes());
+        let endpoint = Endpoint { certificate, ..fake.endpoint.clone() };
+        match Lnd::new(&endpoint).expect("an endpoint").info().await {
+            Ok(_) => assert!(is_trusted, "{name} until {last_year}"),
+            Err(error) => {
+                assert!(matches!(error, LndError::Certificate { .. }), "{error}");
+                assert!(!is_trusted, "{name} until {last_year}: {error}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_endpoint_that_cannot_be_is_named() {
     let good = Fake::start(true).await.endpoint.clone();
     for (endpoint, expected) in [

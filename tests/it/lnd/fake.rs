@@ -77,6 +77,11 @@ impl Fake {
     /// A node that runs, with and without the tag `invoicesrpc`.
     pub(crate) async fn start(has_invoicesrpc: bool) -> Self {
         let (certificate, key) = certificate();
+        Self::start_as(&certificate, &key, has_invoicesrpc).await
+    }
+
+    /// A node that shows `certificate`.
+    pub(crate) async fn start_as(certificate: &str, key: &str, has_invoicesrpc: bool) -> Self {
         let script = Arc::new(Mutex::new(Script {
             version: "0.21.2-beta commit=v0.21.2-beta",
             height: 450,
@@ -94,7 +99,7 @@ impl Fake {
         let node = Node { script: Arc::clone(&script), called: Arc::new(called) };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let behind = listener.local_addr().expect("an address");
-        let identity = Identity::from_pem(&certificate, &key);
+        let identity = Identity::from_pem(certificate, key);
         let tls = ServerTlsConfig::new().identity(identity);
         let mut server = Server::builder().tls_config(tls).expect("a certificate that serves");
         let services = server
@@ -111,7 +116,7 @@ impl Fake {
         let wire = tokio::spawn(relay(front, behind, cuts));
         let endpoint = Endpoint {
             socket,
-            certificate: Some(certificate.into_bytes()),
+            certificate: Some(certificate.as_bytes().to_vec()),
             macaroon: MACAROON.to_vec(),
         };
         Self { endpoint, script, calls, server, wire, cut }
