@@ -275,3 +275,23 @@ impl<T> Subscription<T> {
         stream.message().await.map_err(error)?.ok_or_else(|| self.lnd.ended(self.method))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bytes_of_a_transaction_id_come_reversed() {
+        let displayed = format!("{}07", "0f".repeat(31));
+        let mut bytes = vec![0x0f; 32];
+        bytes[0] = 7;
+        for funding_txid in
+            [FundingTxid::FundingTxidBytes(bytes), FundingTxid::FundingTxidStr(displayed.clone())]
+        {
+            let funding_txid = Some(funding_txid);
+            let point = channel_point(&lnrpc::ChannelPoint { funding_txid, output_index: 3 });
+            assert_eq!(point.expect("a channel point").to_string(), format!("{displayed}:3"));
+        }
+        assert_eq!(channel_point(&lnrpc::ChannelPoint::default()), None);
+    }
+}
