@@ -32,7 +32,9 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// A daemon for all nodes of a network, not started.
     pub(crate) async fn new(network: &Network) -> Self {
-        let folder = network.folder().join("daemon");
+        let folder = tempfile::Builder::new().prefix("daemon-").tempdir_in(network.folder());
+        // It vanishes with the network.
+        let folder = folder.expect("a folder for the daemon").keep();
         let mut nodes = Vec::new();
         for node in network.nodes() {
             nodes.push(credentials(node, &node.bake(Lnd::PERMISSIONS).await));
@@ -52,6 +54,12 @@ impl Daemon {
     /// Sets one of the limits that hold for all nodes.
     pub(crate) fn limit(&mut self, key: &str, value: Value) {
         self.config["limits"]["baseSettings"][key] = value;
+    }
+
+    /// The setting at a JSON pointer, such as `/limits/baseSettings/deadzone`.
+    pub(crate) fn setting(&mut self, pointer: &str) -> &mut Value {
+        let (parent, key) = pointer.rsplit_once('/').expect("a JSON pointer");
+        &mut self.config.pointer_mut(parent).expect("a setting's parent")[key]
     }
 
     /// Where the logs lie.
@@ -136,9 +144,63 @@ impl Daemon {
     pub(crate) async fn watches(&mut self, count: usize) {
         let what = format!("{count} channels are watched");
         self.wait_for(&what, WATCH_LIMIT, |journal| {
-            let begun = journal.told("startWatchingChannel").count();
-            let ended = journal.told("stopWatchingChannel").count();
-            (begun - ended == count).then_some(())
+            // Each start begins anew.
+            let starting = journal.events.iter().rposition(|event| event.event == "starting")?;
+            let since = &journal.events[starting..];
+            let told = |name| since.iter().filter(move |event| event.event == name).count();
+            let watched = told("startWatchingChannel") - told("stopWatchingChannel");
+            (watched == count).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until it says on stderr what holds `text`.
+    pub(crate) async fn says(&mut self, text: &str) {
+        let what = format!("it says {text:?}");
+        wait::until(&what, WATCH_LIMIT, async || self.said().contains(text).then_some(())).await;
+    }
+
+    /// Waits until it tells, in the event log, an error that holds `text`.
+    pub(crate) async fn tells_error(&mut self, text: &str) {
+        let what = format!("it tells the error {text:?}");
+        self.wait_for(&what, WATCH_LIMIT, |journal| {
+            let mut errors =
+                journal.told("error").filter_map(|event| event.data["message"].as_str());
+            errors.any(|message| message.contains(text)).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until it tells that a side of a channel rests for a reason, and returns its figures.
+    pub(crate) async fn rests(&mut self, link: Link, code: &str) -> Value {
+        let what = format!("{} rests because of {code}", link.point);
+        self.wait_for(&what, WATCH_LIMIT, |journal| {
+            rests(journal, link).find(|rest| rest["code"] == code).cloned()
+        })
+        .await
+    }
+
+    /// The same, where the payer would refuse.
+    pub(crate) async fn refuses(&mut self, link: Link, code: &str) -> Value {
+        let what = format!("the payer would refuse on {} because of {code}", link.point);
+        self.wait_for(&what, WATCH_LIMIT, |journal| {
+            let mut refusals = rests(journal, link).map(|rest| &rest["refusal"]);
+            refusals.find(|refusal| refusal["code"] == code).cloned()
+        })
+        .await
+    }
+
+    /// Waits until every attempt and every payment that it has recorded has an end.
+    pub(crate) async fn comes_to_rest(&mut self, limit: Duration) {
+        self.wait_for("all payments have ended", limit, |journal| {
+            let count = |records: [&str; 2]| records.map(|record| journal.of(record).count());
+            let ended = |records| count(records).into_iter().sum::<usize>();
+            let begun = count(["rebalanceOpened", "paymentIntended"]);
+            let ended = [
+                ended(["rebalanceSettled", "rebalanceFailed"]),
+                ended(["paymentSettled", "paymentFailed"]),
+            ];
+            (begun == ended).then_some(())
         })
         .await;
     }
@@ -185,6 +247,13 @@ impl Drop for Daemon {
             eprintln!("the daemon's last words:\n{}", last.join("\n"));
         }
     }
+}
+
+/// The reasons why a channel's sides rest, as they were told.
+fn rests(journal: &Journal, link: Link) -> impl Iterator<Item = &Value> {
+    let point = link.point.to_string();
+    let data = journal.told("channelRests").map(|event| &event.data);
+    data.filter(move |data| data["channelPoint"] == point.as_str()).map(|data| &data["rest"])
 }
 
 /// A node's entry in the config.

@@ -22,8 +22,6 @@ pub(crate) struct Journal {
 pub(crate) struct Transaction {
     /// Its kind, such as `paymentIntended`.
     pub(crate) record: String,
-    /// `payee` or `payer`.
-    pub(crate) role: Option<String>,
     /// When, in ms.
     pub(crate) timestamp: u64,
     /// The payer.
@@ -36,8 +34,6 @@ pub(crate) struct Transaction {
     pub(crate) rebalance_id: Option<RebalanceId>,
     /// The payment.
     pub(crate) payment_hash: Option<PaymentHash>,
-    /// Why an attempt ended, as a code and its figures.
-    pub(crate) cause: Option<Value>,
     /// Why a payment failed, as a code and its figures.
     pub(crate) failure: Option<Value>,
 }

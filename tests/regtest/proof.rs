@@ -11,6 +11,7 @@ use super::daemon::Daemon;
 use super::journal::{Journal, Transaction};
 use super::network::Network;
 use super::node::Node;
+use super::wait;
 
 /// How every invoice for rebalancing begins its memo.
 const MEMO: &str = "tightrope rebalance ";
@@ -61,6 +62,16 @@ pub(crate) async fn count_paid(network: &Network) -> usize {
 
 /// Watches for so long that no channel sees an update, and the daemon records nothing.
 pub(crate) async fn nothing_moves(network: &Network, daemon: &Daemon, period: Duration) {
+    let what = "both ends of each channel have seen the same updates";
+    wait::until(what, Duration::from_secs(20), async || {
+        let updates = updates(network).await;
+        // The two ends of a channel stand next to each other.
+        let is_even = updates
+            .chunk_by(|a, b| a.0 == b.0)
+            .all(|ends| ends.iter().all(|end| end.2 == ends[0].2));
+        is_even.then_some(())
+    })
+    .await;
     let before = (updates(network).await, daemon.journal().transactions.len());
     tokio::time::sleep(period).await;
     let after = (updates(network).await, daemon.journal().transactions.len());
@@ -68,11 +79,11 @@ pub(crate) async fn nothing_moves(network: &Network, daemon: &Daemon, period: Du
 }
 
 /// How many updates each channel has seen at each of its ends.
-async fn updates(network: &Network) -> Vec<(&'static str, String, u64)> {
+async fn updates(network: &Network) -> Vec<(String, &'static str, u64)> {
     let mut updates = Vec::new();
     for node in network.nodes() {
         for channel in node.channels().await {
-            updates.push((node.alias(), channel.channel_point, channel.num_updates));
+            updates.push((channel.channel_point, node.alias(), channel.num_updates));
         }
     }
     updates.sort_unstable();
@@ -156,8 +167,16 @@ async fn paid_to(node: &Node) -> Vec<PaymentHash> {
     invoices.filter(is_paid).map(hash).collect()
 }
 
-/// What a node paid, by the records: the amounts of its intents that settled, in msat.
-pub(crate) fn settled_by(journal: &Journal, node: NodeId) -> Vec<u64> {
-    let lines = journal.of("paymentSettled").filter(|line| line.paid_by == Some(node));
-    lines.filter_map(|line| line.amount_msat).collect()
+/// What counts towards a node's caps by the records, in msat: each payment but those of which the
+/// node itself said that they failed.
+pub(crate) fn counted(journal: &Journal, node: NodeId) -> Vec<u64> {
+    let is_given_back = |hash: Option<PaymentHash>| {
+        journal.of("paymentFailed").filter(|line| line.payment_hash == hash).any(|line| {
+            let failure = line.failure.as_ref().expect("a failure says why");
+            failure["code"] != "notSent" && failure["code"] != "notFound"
+        })
+    };
+    let intents = journal.of("paymentIntended").filter(|line| line.paid_by == Some(node));
+    let counted = intents.filter(|line| !is_given_back(line.payment_hash));
+    counted.map(|line| line.amount_msat.expect("an intent has its amount")).collect()
 }

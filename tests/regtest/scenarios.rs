@@ -1,12 +1,21 @@
 //! What is shown on real lnd, one room for each subject.
 
 pub(crate) mod changes;
+pub(crate) mod crash;
+pub(crate) mod disk;
 pub(crate) mod exact;
 pub(crate) mod foreign;
 pub(crate) mod ground;
+pub(crate) mod limits;
 pub(crate) mod older;
 pub(crate) mod once;
+pub(crate) mod outage;
 pub(crate) mod triangle;
 
+use std::time::Duration;
+
 /// How long from a drift to its settlement, at most, on a machine that has much else to do.
-const REBALANCE_LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
+const REBALANCE_LIMIT: Duration = Duration::from_secs(30);
+/// The same after a payment of which nobody knows whether it was sent: its node must still not
+/// know it 60 s after its invoice expired, which takes 60 s.
+const UNKNOWN_LIMIT: Duration = Duration::from_secs(180);
