@@ -62,32 +62,44 @@ pub(crate) async fn count_paid(network: &Network) -> usize {
 
 /// Watches for so long that no channel sees an update, and the daemon records nothing.
 pub(crate) async fn nothing_moves(network: &Network, daemon: &Daemon, period: Duration) {
-    let what = "both ends of each channel have seen the same updates";
-    wait::until(what, Duration::from_secs(20), async || {
-        let updates = updates(network).await;
-        // The two ends of a channel stand next to each other.
-        let is_even = updates
-            .chunk_by(|a, b| a.0 == b.0)
-            .all(|ends| ends.iter().all(|end| end.2 == ends[0].2));
-        is_even.then_some(())
+    let what = "nothing is in flight, and both ends of each channel have seen the same";
+    let before = wait::until(what, Duration::from_secs(20), async || {
+        let ends = ends(network).await;
+        let is_at_rest = |end: &End| end.in_flight == 0;
+        let is_even = ends.chunk_by(|a, b| a.point == b.point).all(|channel| {
+            channel.iter().all(|end| is_at_rest(end) && end.updates == channel[0].updates)
+        });
+        is_even.then_some(ends)
     })
     .await;
-    let before = (updates(network).await, daemon.journal().transactions.len());
+    let recorded = daemon.journal().transactions.len();
     tokio::time::sleep(period).await;
-    let after = (updates(network).await, daemon.journal().transactions.len());
-    assert_eq!(after, before, "something moved within {period:?}");
+    assert_eq!(ends(network).await, before, "a channel moved within {period:?}");
+    assert_eq!(daemon.journal().transactions.len(), recorded, "records within {period:?}");
 }
 
-/// How many updates each channel has seen at each of its ends.
-async fn updates(network: &Network) -> Vec<(String, &'static str, u64)> {
-    let mut updates = Vec::new();
+/// One end of a channel, as far as it tells whether something moves there.
+#[derive(Debug, Eq, PartialEq, Ord, PartialOrd)]
+struct End {
+    point: String,
+    alias: &'static str,
+    updates: u64,
+    in_flight: usize,
+}
+
+/// Both ends of all channels, those of one channel next to each other.
+async fn ends(network: &Network) -> Vec<End> {
+    let mut ends = Vec::new();
     for node in network.nodes() {
-        for channel in node.channels().await {
-            updates.push((channel.channel_point, node.alias(), channel.num_updates));
-        }
+        ends.extend(node.channels().await.into_iter().map(|channel| End {
+            point: channel.channel_point,
+            alias: node.alias(),
+            updates: channel.num_updates,
+            in_flight: channel.pending_htlcs.len(),
+        }));
     }
-    updates.sort_unstable();
-    updates
+    ends.sort_unstable();
+    ends
 }
 
 fn every_attempt_ended_once(journal: &Journal) {

@@ -11,6 +11,16 @@ const STEP: Duration = Duration::from_millis(20);
 pub(crate) async fn until<T>(
     what: &str,
     limit: Duration,
+    probe: impl AsyncFnMut() -> Option<T>,
+) -> T {
+    until_by(STEP, what, limit, probe).await
+}
+
+/// Waits as [`until`] does, looking every `step`.
+pub(crate) async fn until_by<T>(
+    step: Duration,
+    what: &str,
+    limit: Duration,
     mut probe: impl AsyncFnMut() -> Option<T>,
 ) -> T {
     let deadline = Instant::now() + limit;
@@ -19,6 +29,6 @@ pub(crate) async fn until<T>(
             return found;
         }
         assert!(Instant::now() < deadline, "after {limit:?} still waiting until {what}");
-        sleep(STEP).await;
+        sleep(step).await;
     }
 }

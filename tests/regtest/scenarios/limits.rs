@@ -25,7 +25,7 @@ pub(crate) async fn each_limit_has_its_reason_and_nothing_is_paid() {
     network.drift(link, ALICE, DRIFT_SAT).await;
     network.agreed_balances(link, ALICE).await;
 
-    let min = ("/limits/baseSettings/minTransactionSize", json!(DRIFT_SAT + 1));
+    let min = ("/limits/baseSettings/minTransactionSize", json!(2 * DRIFT_SAT));
     forbids(&network, min, async |daemon| daemon.rests(link, "tooSmall").await).await;
     // Less than the least payment, which is 1000 sat.
     let max = ("/limits/baseSettings/maxAmountPerPeriod", json!(999));
