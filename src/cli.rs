@@ -32,6 +32,7 @@ struct Cli {
         global = true,
         value_name = "DIR",
         env = "TIGHTROPE_CONFIG_DIR",
+        hide_env_values = true,
         default_value = "./config"
     )]
     config: PathBuf,

@@ -1,6 +1,7 @@
 //! The integration tests: what goes through files, sockets and processes.
 
 mod audit;
+mod cli;
 mod config;
 #[path = "../fake/rpc.rs"]
 mod fake_rpc;
