@@ -4,9 +4,11 @@
 //! from what it prints. None says anything about the thing that it names.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
 use data_encoding::HEXLOWER_PERMISSIVE;
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What was wrong with the text of an id.
@@ -28,11 +30,25 @@ macro_rules! serde_as_text {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
+                deserializer.deserialize_str(Parse(PhantomData))
             }
         }
     };
+}
+
+/// Reads a type by parsing the text that stands for it, without copying that.
+struct Parse<T>(PhantomData<T>);
+
+impl<T: FromStr<Err = IdError>> Visitor<'_> for Parse<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
 }
 
 /// A byte string of fixed length that is written in hex.
@@ -75,10 +91,7 @@ macro_rules! hex_id {
             type Err = IdError;
 
             fn from_str(text: &str) -> Result<Self, IdError> {
-                let bytes = HEXLOWER_PERMISSIVE
-                    .decode(text.as_bytes())
-                    .map_err(|_| IdError { expected: $expected })?;
-                Self::from_slice(&bytes)
+                from_hex(text).map(Self).ok_or(IdError { expected: $expected })
             }
         }
 
@@ -101,6 +114,15 @@ hex_id! {
 hex_id! {
     /// One attempt of a payee to have a channel rebalanced.
     RebalanceId, 16, "a rebalance id of 32 hex digits"
+}
+
+/// The bytes that are written in hex; `None` where it is not hex of that many.
+fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    let is_long_enough = HEXLOWER_PERMISSIVE.decode_len(text.len()) == Ok(N);
+    let is_hex =
+        is_long_enough && HEXLOWER_PERMISSIVE.decode_mut(text.as_bytes(), &mut bytes).is_ok();
+    is_hex.then_some(bytes)
 }
 
 /// A short channel id (BOLT 7): block height, transaction index and output in 64 bits.
@@ -179,11 +201,7 @@ impl FromStr for ChannelPoint {
     fn from_str(text: &str) -> Result<Self, IdError> {
         let error = IdError { expected: "a channel point such as <64 hex digits>:0" };
         let (txid, vout) = text.split_once(':').ok_or(error)?;
-        let bytes = HEXLOWER_PERMISSIVE.decode(txid.as_bytes()).map_err(|_| error)?;
-        Ok(Self {
-            txid: bytes.try_into().map_err(|_| error)?,
-            vout: vout.parse().map_err(|_| error)?,
-        })
+        Ok(Self { txid: from_hex(txid).ok_or(error)?, vout: vout.parse().map_err(|_| error)? })
     }
 }
 
