@@ -216,6 +216,10 @@ impl Core {
         self.narrate(Narrative::LightningConnected { public_key: id, alias: node.alias.clone() });
         self.nodes.insert(id, Known { node, connected_at: Some(self.now) });
         self.views.forget(id);
+        // The list that follows the connection is newer than all that settled before.
+        for ((_, _), side) in self.sides.iter_mut().filter(|((_, node), _)| *node == id) {
+            side.await_list();
+        }
         self.resume_watching(id);
         self.resume_tracking(id);
         self.reconsider_all();

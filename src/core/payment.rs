@@ -48,10 +48,7 @@ impl Core {
                 self.forget_waiting(point);
                 self.pay(offer, authorized);
             }
-            Verdict::Refuse(refusal) => {
-                self.forget_waiting(point);
-                self.refuse(offer, refusal);
-            }
+            Verdict::Refuse(refusal) => self.refuse(offer, refusal),
             Verdict::Wait(_) => {
                 if self.offers.insert(point, offer).is_none() {
                     self.timers.set(Timer::OfferWaited(point), self.now + OFFER_WAIT);
@@ -77,7 +74,8 @@ impl Core {
         }
     }
 
-    fn forget_waiting(&mut self, point: ChannelPoint) {
+    /// Lets go of the offer that waits on a channel, if one does.
+    pub(super) fn forget_waiting(&mut self, point: ChannelPoint) {
         self.offers.remove(&point);
         self.timers.clear(Timer::OfferWaited(point));
     }

@@ -240,6 +240,7 @@ impl Core {
     pub(super) fn end_unpaid(&mut self, attempt: Attempt, hash: Option<PaymentHash>, cause: Cause) {
         let (point, node) = (attempt.point, attempt.paid_to);
         let is_canceled = cause == Cause::InvoiceCanceled;
+        self.forget_waiting(point);
         if let Cause::Refused { refusal } = &cause {
             self.narrate(Narrative::OfferRefused {
                 rebalance_id: attempt.rebalance,

@@ -142,13 +142,7 @@ impl Run {
             if self.mode == Mode::Once && self.has_passed() {
                 return Ended::Stopped(self.verdict());
             }
-            let wait = self.core.next_deadline().map(|(at, _)| self.clock.until(at));
-            let woken = async {
-                match wait {
-                    Some(wait) => tokio::time::sleep(wait).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let woken = self.deadline();
             tokio::select! {
                 biased;
                 Some(error) = self.log_failed.recv() => return Ended::LogFailed(error),
@@ -172,6 +166,7 @@ impl Run {
         let grace = tokio::time::sleep(STOP_GRACE);
         tokio::pin!(grace);
         while !self.core.is_at_rest() {
+            let woken = self.deadline();
             tokio::select! {
                 biased;
                 Some(error) = self.log_failed.recv() => return Ended::LogFailed(error),
@@ -180,6 +175,7 @@ impl Run {
                         self.handle(event);
                     }
                 }
+                () = woken => self.handle(Event::Woken),
                 () = &mut grace => {
                     tracing::warn!("a payment is still open: the next start takes it up");
                     break;
@@ -188,6 +184,17 @@ impl Run {
         }
         self.narrate(&Narrative::Shutdown {});
         Ended::Stopped(stopped)
+    }
+
+    /// Resolves when the core wants to be woken.
+    fn deadline(&mut self) -> impl Future<Output = ()> + use<> {
+        let wait = self.core.next_deadline().map(|(at, _)| self.clock.until(at));
+        async move {
+            match wait {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => std::future::pending().await,
+            }
+        }
     }
 
     fn take_in(&mut self, input: Input) {

@@ -114,6 +114,28 @@ fn an_offer_waits_for_htlcs_in_flight_and_no_longer_than_three_seconds() {
 }
 
 #[test]
+fn an_offer_whose_invoice_is_cancelled_meanwhile_is_let_go() {
+    let mut world = World::new(settings());
+    let asked = world.list(10, &[(1, 100_000, 900_000)]);
+    let [_, (node, view)] = world.views(1, 100_000, 400_000);
+    let amount = Msat::new(500_000_000);
+    let htlcs = vec![Htlc { is_incoming: true, amount, hash: PaymentHash::new([3; 32]) }];
+    let channel = Channel { updates: 11, htlcs, capacity: Msat::new(1_001_000_000), ..view };
+    world.tell(Event::ChannelUpdated { node, channel });
+    let waiting = world.invoice(&asked, |_| {});
+    let hash = waiting.iter().find_map(|action| match action {
+        Action::WatchInvoice { hash, .. } => Some(*hash),
+        _ => None,
+    });
+    let end = InvoiceEnd::Canceled;
+    world.tell(Event::InvoiceEnded { hash: hash.expect("an invoice is watched"), end });
+    let before = world.log.len();
+    assert_eq!(payment(&world.update(12, 1, 100_000, 900_000)), None);
+    assert_eq!(names(&world.pass(3)), [""; 0]);
+    assert_eq!(world.log.len(), before, "one terminal record, and no payment");
+}
+
+#[test]
 fn a_failed_payment_is_given_back_and_tried_again_later_with_another_invoice() {
     let mut world = World::new(settings());
     let first = world.pay_once();
