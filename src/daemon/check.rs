@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::run::slots;
-use super::supervise::Slot;
+use super::supervise::{Broken, Slot};
 use super::{DaemonError, tell};
 use crate::clock;
 use crate::config::Config;
@@ -17,7 +17,7 @@ use crate::core::decide::Rest;
 use crate::core::event::{Event, OwnNode};
 use crate::core::ledger::Ledger;
 use crate::ids::{NodeId, Scid};
-use crate::lnd::{Info, Lnd, LndError};
+use crate::lnd::{Lnd, LndError};
 use crate::units::{Msat, Ppm};
 
 /// What was found.
@@ -102,55 +102,65 @@ pub async fn check(config: &Config) -> Result<Report, DaemonError> {
 /// Looks at one node: what is wrong with it, and what it tells.
 async fn look(slot: &Slot) -> (NodeReport, Option<(OwnNode, Event)>) {
     let socket = slot.node.socket.clone();
-    let mut faults = Vec::new();
-    let mut fault = |error: &dyn std::error::Error| faults.push(tell::chain(error));
-    let (lnd, info) = match answer(slot).await {
-        Ok(answered) => answered,
+    let mut report = NodeReport { socket, answer: None, limits: None, faults: Vec::new() };
+    let (lnd, answered) = match slot.connect() {
+        Ok(lnd) => {
+            let info = lnd.info().await;
+            (lnd, info)
+        }
         Err(error) => {
-            fault(&error);
-            return (NodeReport { socket, answer: None, limits: None, faults }, None);
+            report.faults.push(tell::chain(&error));
+            return (report, None);
         }
     };
-    let answer = Some(format!("{} {} lnd {}", info.alias, info.id, info.version));
-    match lnd.missing_permissions().await {
-        Ok(missing) => faults.extend(
-            missing.into_iter().map(|uri| format!("the macaroon lacks {uri}: bake one with it")),
-        ),
-        Err(error) => fault(&error),
+    if matches!(answered, Ok(_) | Err(LndError::Permission { .. })) {
+        report.faults.extend(lacking(&lnd).await);
     }
+    let info = match answered {
+        Ok(info) => info,
+        Err(error) => {
+            report.faults.push(tell::chain(&error));
+            return (report, None);
+        }
+    };
+    report.answer = Some(format!("{} {} lnd {}", info.alias, info.id, info.version));
     if let Some(expected) = slot.node.pubkey.filter(|expected| *expected != info.id) {
         let found = info.id;
-        faults.push(super::supervise::Broken::WrongNode { found, expected }.to_string());
+        report.faults.push(Broken::WrongNode { found, expected }.to_string());
     }
     if !info.is_synced {
-        faults.push(super::supervise::Broken::NotSynced.to_string());
+        report.faults.push(Broken::NotSynced.to_string());
     }
     let policy = slot.limits.of_node(&info.alias);
-    let limits = Some(format!(
+    report.limits = Some(format!(
         "pays at most {} and {} times in {}",
         policy.amount_max,
         policy.payments_max,
         humantime::format_duration(policy.period)
     ));
-    let (network, rebalances) = (info.network, slot.node.rebalance);
-    let own = OwnNode { id: info.id, alias: info.alias, network, rebalances };
-    let found = match lnd.channels(None).await {
+    match lnd.channels(None).await {
         Ok(channels) => {
+            let (network, rebalances) = (info.network, slot.node.rebalance);
+            let own = OwnNode { id: info.id, alias: info.alias, network, rebalances };
             let listed = Event::ChannelsListed { node: info.id, with: None, channels };
-            Some((own, listed))
+            (report, Some((own, listed)))
         }
         Err(error) => {
-            faults.push(tell::chain(&error));
-            None
+            report.faults.push(tell::chain(&error));
+            (report, None)
         }
-    };
-    (NodeReport { socket, answer, limits, faults }, found)
+    }
 }
 
-async fn answer(slot: &Slot) -> Result<(Lnd, Info), LndError> {
-    let lnd = slot.connect()?;
-    let info = lnd.info().await?;
-    Ok((lnd, info))
+/// What the macaroon lacks, each with its mend.
+async fn lacking(lnd: &Lnd) -> Vec<String> {
+    match lnd.missing_permissions().await {
+        Ok(missing) => missing
+            .into_iter()
+            .map(|call| format!("the macaroon lacks uri:{call}: bake one with it"))
+            .collect(),
+        Err(error) => vec![tell::chain(&error)],
+    }
 }
 
 fn line(side: &crate::core::SideReport<'_>) -> ChannelLine {

@@ -79,11 +79,25 @@ impl Daemon {
         self.wait_for_end("its one pass is over", limit).await;
     }
 
-    fn run(&mut self, arguments: &[&str]) {
-        assert!(self.process.is_none(), "the daemon is running");
+    /// Runs `tightrope check`: its exit code, and what it prints.
+    pub(crate) async fn check(&self) -> (Option<i32>, String) {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_tightrope"));
+        command.arg("--config").arg(self.write_config()).arg("check");
+        let output = command.output().await.expect("the binary runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Writes the config, and names its folder.
+    fn write_config(&self) -> PathBuf {
         let folder = self.folder.join("config");
         let config = serde_json::to_vec_pretty(&self.config).expect("JSON");
         std::fs::write(folder.join("local.json"), config).expect("a config");
+        folder
+    }
+
+    fn run(&mut self, arguments: &[&str]) {
+        assert!(self.process.is_none(), "the daemon is running");
+        let folder = self.write_config();
         let options = ["--config".to_owned(), folder.display().to_string()];
         let arguments = options.into_iter().chain(arguments.iter().map(|&it| it.to_owned()));
         let binary = PathBuf::from(env!("CARGO_BIN_EXE_tightrope"));

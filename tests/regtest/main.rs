@@ -40,6 +40,8 @@ fn main() -> ExitCode {
         triangle::three_drifts_at_once_come_to_rest,
         changes::a_channel_opened_meanwhile_is_kept_and_a_closed_one_dropped,
         foreign::a_channel_is_kept_in_balance_under_traffic,
+        check::check_says_what_would_be_done_and_moves_nothing,
+        check::check_names_everything_that_is_wrong_with_the_nodes,
         once::one_pass_mends_what_has_drifted,
         once::a_stop_lets_the_records_of_a_payment_land,
         outage::a_node_that_dies_in_the_middle_of_a_payment_is_taken_up_again,

@@ -1,6 +1,7 @@
 //! What is shown on real lnd, one room for each subject.
 
 pub(crate) mod changes;
+pub(crate) mod check;
 pub(crate) mod crash;
 pub(crate) mod disk;
 pub(crate) mod exact;
