@@ -13,7 +13,7 @@ use crate::core::record::Record;
 use crate::time::Time;
 use hypercore::{Found, Lines, Log};
 use storage::Storage;
-use writer::Writer;
+use writer::{Afterwards, Writer};
 
 mod error;
 mod event;
@@ -74,18 +74,27 @@ pub fn open(files: &Files, fold: impl FnMut(Record)) -> Result<(Audit, Opened), 
     }
     let (transactions, found) =
         Log::open(&files.transaction_log(), |line| transaction::decode(line).map(drop))?;
-    let (events, found_events) =
-        Log::open(&files.event_log(), |line| event::decode(line).map(drop))?;
+    let (events, found_events) = Log::open(&files.event_log(), is_event)?;
     let opened =
         Opened { records: transactions.length(), transactions: found, events: found_events };
     replay::fold(&files.transaction_log(), fold)?;
     let shared = Shared {
-        transactions: Writer::start("transaction-log", transactions, Arc::clone(&storage))?,
-        events: Writer::start("event-log", events, storage)?,
+        transactions: Writer::start(
+            "transaction-log",
+            transactions,
+            Afterwards::Refuse,
+            Arc::clone(&storage),
+        )?,
+        events: Writer::start("event-log", events, Afterwards::Reopen(is_event), storage)?,
         mask: files.mask.clone(),
         unheard: AtomicU64::new(0),
     };
     Ok((Audit(Arc::new(shared)), opened))
+}
+
+/// Whether a line of the event log is one, and why not.
+fn is_event(line: &[u8]) -> Result<(), String> {
+    event::decode(line).map(drop)
 }
 
 /// The open logs.

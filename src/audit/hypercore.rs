@@ -12,7 +12,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::error::AuditError;
 use bitfield::grown;
@@ -116,6 +116,11 @@ impl Log {
     /// How many bytes they are long.
     pub const fn byte_length(&self) -> u64 {
         self.tree.byte_length()
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.path
     }
 
     /// Where the lines are.

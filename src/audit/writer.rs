@@ -3,7 +3,7 @@
 //! File I/O blocks, so it has a thread of its own; what it has begun, it ends. Whatever waits when
 //! it looks up is appended as one commit, so many waiters share one fdatasync.
 
-use std::thread;
+use std::{mem, thread};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -19,6 +19,15 @@ const COMMIT_BYTES_MAX: usize = 1 << 20;
 
 /// Told when its lines are durable, or why they may not be.
 pub(super) type Outcome = oneshot::Receiver<Result<(), AuditError>>;
+
+/// What becomes of a log after a failed append.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Afterwards {
+    /// It refuses all: somebody must look at what it holds before anything depends on it again.
+    Refuse,
+    /// It is opened anew for the next append, with this judge of lines: nobody depends on it.
+    Reopen(fn(&[u8]) -> Result<(), String>),
+}
 
 /// Something for the thread.
 enum Job {
@@ -41,6 +50,7 @@ impl Writer {
     pub(super) fn start<G: Send + 'static>(
         name: &str,
         log: Log,
+        afterwards: Afterwards,
         guard: G,
     ) -> Result<Self, AuditError> {
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
@@ -48,7 +58,7 @@ impl Writer {
         let thread = thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || {
-                let closing = Thread { log, failed: false, queue }.run();
+                let closing = Thread { log, failed: false, afterwards, queue }.run();
                 drop(guard);
                 if let Some(closing) = closing {
                     // Nobody waits any more: then nobody need be told.
@@ -84,8 +94,9 @@ impl Writer {
 /// The far end of the queue.
 struct Thread {
     log: Log,
-    /// Whether an append failed: from then on all are refused.
+    /// Whether the last append failed.
     failed: bool,
+    afterwards: Afterwards,
     queue: mpsc::Receiver<Job>,
 }
 
@@ -119,17 +130,89 @@ impl Thread {
 
     /// Appends the lines, tells those who wait, and only then tidies up.
     fn commit(&mut self, lines: &Lines, waiters: Vec<oneshot::Sender<Result<(), AuditError>>>) {
-        let outcome = if self.failed { Err(AuditError::Stopped) } else { self.log.append(lines) };
+        let outcome = self.recover().and_then(|()| self.log.append(lines));
         for waiter in waiters {
             // One who does not wait any more need not be told.
             let _ = waiter.send(outcome.clone());
         }
-        if let Err(error) = outcome.and_then(|()| self.log.tidy())
-            && !self.failed
-        {
-            self.failed = true;
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            tracing::error!(cause, "{error}; the log takes nothing more until it is opened again");
+        match outcome.and_then(|()| self.log.tidy()) {
+            Ok(()) if mem::take(&mut self.failed) => {
+                tracing::warn!("{} takes entries again", self.log.folder().display());
+            }
+            Err(error) if !mem::replace(&mut self.failed, true) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::error!(cause, "{error}; that log lacks entries from here on");
+            }
+            Ok(()) | Err(_) => {}
         }
+    }
+
+    /// Makes a log that failed usable again, if that is wanted.
+    fn recover(&mut self) -> Result<(), AuditError> {
+        match self.afterwards {
+            Afterwards::Refuse | Afterwards::Reopen(_) if !self.failed => Ok(()),
+            Afterwards::Refuse => Err(AuditError::Stopped),
+            Afterwards::Reopen(is_ours) => {
+                (self.log, _) = Log::open(self.log.folder(), is_ours)?;
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_full_queue_is_an_error_and_never_waited_for() {
+        let (jobs, queue) = mpsc::channel(QUEUE_MAX);
+        let writer = Writer { jobs, _thread: thread::spawn(|| {}) };
+        let _waiting: Vec<_> =
+            (0..QUEUE_MAX).map(|_| writer.append(Lines::default()).expect("fits")).collect();
+        let full = writer.append(Lines::default()).expect_err("does not fit");
+        assert!(matches!(full, AuditError::QueueFull { .. }), "{full}");
+        drop(queue);
+        let ended = writer.append(Lines::default()).expect_err("has ended");
+        assert!(matches!(ended, AuditError::Stopped), "{ended}");
+    }
+
+    #[test]
+    fn a_log_that_money_depends_on_refuses_all_after_a_failure() {
+        check(Afterwards::Refuse, &["full", "stopped", "stopped"], "");
+    }
+
+    #[test]
+    fn a_log_that_nothing_depends_on_goes_on_when_it_can() {
+        check(Afterwards::Reopen(|_| Ok(())), &["full", "full", "ok"], "line 2\n");
+    }
+
+    /// Appends two lines while the disk is full, and one later.
+    fn check(afterwards: Afterwards, outcomes: &[&str], expected: &str) {
+        let folder = tempfile::tempdir().expect("a folder");
+        drop(Log::open(folder.path(), |_| Ok(())).expect("is made"));
+        let data = folder.path().join("data");
+        fs::remove_file(&data).expect("is there");
+        symlink("/dev/full", &data).expect("is linked");
+        let (log, _) = Log::open(folder.path(), |_| Ok(())).expect("opens");
+        let writer = Writer::start("test", log, afterwards, ()).expect("starts");
+        for (number, outcome) in outcomes.iter().enumerate() {
+            if number == 2 {
+                fs::remove_file(&data).expect("is there");
+            }
+            let mut lines = Lines::default();
+            lines.push(format!("line {number}").as_bytes());
+            let appended = writer.append(lines).expect("is queued").blocking_recv();
+            let told = match appended.expect("is answered") {
+                Ok(()) => "ok",
+                Err(AuditError::Stopped) => "stopped",
+                Err(_) => "full",
+            };
+            assert_eq!(told, *outcome, "append {number}");
+        }
+        assert_eq!(fs::read_to_string(&data).unwrap_or_default(), expected);
     }
 }

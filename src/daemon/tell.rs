@@ -26,6 +26,12 @@ pub(super) fn log_opened(opened: &Opened) {
         if found.cut > 0 {
             tracing::warn!(log, bytes = found.cut, "cut a torn last line");
         }
+        if found.is_rebuilt {
+            tracing::warn!(log, "built the tree anew from the lines, which bear the signature");
+        }
+        if found.is_new && found.taken_in > 0 {
+            tracing::warn!(log, "signed all lines under a new key, as the old one was moved away");
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod cli;
 mod crash;
 mod damage;
 mod power;
+mod refusal;
 
 use std::path::{Path, PathBuf};
 
