@@ -64,6 +64,18 @@ fn the_house_is_tidy() {
     assert!(complaints.is_empty(), "untidy:\n{}", complaints.join("\n"));
 }
 
+/// TLS is pure Rust, and everything comes from the registry under a version.
+#[test]
+fn no_dependency_is_openssl_or_comes_from_a_repository() {
+    let lock = read("Cargo.lock");
+    for line in lock.lines() {
+        let is_banned =
+            ["\"openssl", "\"native-tls", "git+"].iter().any(|word| line.contains(word));
+        assert!(!is_banned, "{line}");
+    }
+    assert!(lock.contains("\"rustls\""), "the lock file names dependencies in another way");
+}
+
 /// All that is wrong with a source file.
 fn check(source: &Source) -> Vec<String> {
     let complaints = CHECKS.iter().flat_map(|check| check(source));
