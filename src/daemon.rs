@@ -10,6 +10,7 @@
 
 pub mod check;
 mod execute;
+mod input;
 mod run;
 mod supervise;
 mod systemd;

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::outcome::Cause;
 use crate::core::outcome::Failure;
-use crate::core::rebalance::Cause;
 use crate::core::record::{Attempt, Bill, Entry, Pause, Record, Scope};
 use crate::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
 use crate::time::Time;

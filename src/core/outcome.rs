@@ -1,8 +1,11 @@
-//! [`Outcome`] and [`Failure`]: what a node says of a payment. The network's word, not ours.
+//! [`Outcome`] and [`Failure`]: what a node says of a payment; the network's word, not ours.
+//! [`Cause`]: why an attempt ended unpaid, by whoever's word.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use super::refusal::Refusal;
 
 /// What the payer's node says of a payment, or that it says nothing.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -101,6 +104,43 @@ impl fmt::Display for Failure {
             Self::Other { number } => write!(f, "the node reports failure {number}"),
             Self::NotSent => f.write_str("the payment was never handed to the node"),
             Self::NotFound => f.write_str("the node does not know the payment"),
+        }
+    }
+}
+
+/// Why an attempt ended without payment, as the payee sees it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "cause", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Cause {
+    /// Our node made no invoice.
+    NoInvoice {
+        /// What it said.
+        detail: String,
+    },
+    /// The daemon stopped before the invoice was offered.
+    Abandoned,
+    /// The payer refused.
+    Refused {
+        /// Its reason.
+        refusal: Refusal,
+    },
+    /// The payer paid, and the payment failed.
+    PaymentFailed {
+        /// The network's reason.
+        failure: Failure,
+    },
+    /// The invoice expired or was cancelled unpaid.
+    InvoiceCanceled,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoInvoice { detail } => write!(f, "the node made no invoice: {detail}"),
+            Self::Abandoned => f.write_str("the daemon stopped before the invoice was offered"),
+            Self::Refused { refusal } => write!(f, "the payer refused: {refusal}"),
+            Self::PaymentFailed { failure } => write!(f, "the payment failed: {failure}"),
+            Self::InvoiceCanceled => f.write_str("the invoice expired unpaid"),
         }
     }
 }

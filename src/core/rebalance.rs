@@ -1,10 +1,9 @@
 //! One attempt as the payee sees it, from opening to the end: deciding to ask, the invoice, and
 //! what became of it. What the payer does meanwhile is in [`super::payment`].
 
-use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::Core;
 use super::action::Action;
@@ -14,51 +13,13 @@ use super::event::InvoiceEnd;
 use super::invoice::{Invoice, memo};
 use super::ledger::Rebalance;
 use super::narrative::Narrative;
-use super::outcome::Failure;
+use super::outcome::Cause;
 use super::record::{Attempt, Entry};
-use super::refusal::Refusal;
 use super::side::Side;
 use super::timer::Timer;
 use crate::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId};
 use crate::time::Time;
 use crate::units::Msat;
-
-/// Why an attempt ended without payment, as the payee sees it.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "cause", rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum Cause {
-    /// Our node made no invoice.
-    NoInvoice {
-        /// What it said.
-        detail: String,
-    },
-    /// The daemon stopped before the invoice was offered.
-    Abandoned,
-    /// The payer refused.
-    Refused {
-        /// Its reason.
-        refusal: Refusal,
-    },
-    /// The payer paid, and the payment failed.
-    PaymentFailed {
-        /// The network's reason.
-        failure: Failure,
-    },
-    /// The invoice expired or was cancelled unpaid.
-    InvoiceCanceled,
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoInvoice { detail } => write!(f, "the node made no invoice: {detail}"),
-            Self::Abandoned => f.write_str("the daemon stopped before the invoice was offered"),
-            Self::Refused { refusal } => write!(f, "the payer refused: {refusal}"),
-            Self::PaymentFailed { failure } => write!(f, "the payment failed: {failure}"),
-            Self::InvoiceCanceled => f.write_str("the invoice expired unpaid"),
-        }
-    }
-}
 
 /// How long an invoice may be paid. An invoice is made for one attempt and not offered again.
 const INVOICE_LIFE: Duration = Duration::from_secs(60);

@@ -5,8 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::outcome::Failure;
-use super::rebalance::Cause;
+use super::outcome::{Cause, Failure};
 use crate::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
 use crate::time::Time;
 use crate::units::Msat;

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::run::Input;
+use super::input::Input;
 use super::tell;
 use crate::audit::{Audit, AuditError, Mask};
 use crate::clock;

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::execute::Executor;
+use super::input::Input;
 use super::supervise::{Slot, is_full_list, supervise};
 use super::systemd::{self, Watchdog};
 use super::{DaemonError, Mode, Stopped, tell};
@@ -28,19 +29,6 @@ const INPUTS_MAX: usize = 256;
 const STOP_GRACE: Duration = Duration::from_secs(15);
 /// How long a single pass may take.
 const ONCE_MAX: Duration = Duration::from_secs(5 * 60);
-
-/// Everything that can wake the loop, but for time and signals.
-#[derive(Debug)]
-pub(super) enum Input {
-    /// A node answers.
-    Connected { slot: usize, node: OwnNode, lnd: Lnd },
-    /// A node told something.
-    Seen { slot: usize, event: Event },
-    /// A node is gone, or did not answer.
-    Disconnected { slot: usize, node: Option<NodeId>, error: String },
-    /// An action led to something.
-    Done(Event),
-}
 
 /// How a run ended.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::run::Input;
+use super::input::Input;
 use super::tell;
 use crate::config::Node;
 use crate::core::event::{Event, OwnNode};

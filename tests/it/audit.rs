@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use tightrope::audit::{self, Audit, AuditError, Files, Mask, Opened};
 use tightrope::core::narrative::Narrative;
+use tightrope::core::outcome::Cause;
 use tightrope::core::outcome::Failure;
-use tightrope::core::rebalance::Cause;
 use tightrope::core::record::{Attempt, Bill, Entry, Pause, Record, Scope};
 use tightrope::core::refusal::Refusal;
 use tightrope::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
