@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::thread;
+use std::{iter, thread};
 
 use super::error::AuditError;
 use super::transaction;
@@ -129,8 +129,19 @@ impl Chunk {
             offset += line.len() as u64;
             transaction::decode(line).map_err(|reason| (start, reason))
         };
-        self.bytes.split_inclusive(|byte| *byte == b'\n').map(decode).collect()
+        lines(&self.bytes).map(decode).collect()
     }
+}
+
+/// The lines of some bytes, each with its newline. Finds them several bytes at a time.
+fn lines(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    iter::from_fn(move || {
+        let mut rest = bytes;
+        let length = rest.skip_until(b'\n').ok()?;
+        let (line, rest) = bytes.split_at(length);
+        bytes = rest;
+        (length > 0).then_some(line)
+    })
 }
 
 /// The error about a signed line that is not a record of this version.

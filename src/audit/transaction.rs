@@ -139,7 +139,9 @@ pub(super) fn encode(record: &Record) -> serde_json::Result<Vec<u8>> {
 
 /// Reads a line, with its newline or without; an error says what is wrong with it.
 pub(super) fn decode(line: &[u8]) -> Result<Record, String> {
-    let line: Transaction<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    // The whole line at once, which is much quicker than each of its strings.
+    let line = std::str::from_utf8(line).map_err(|error| error.to_string())?;
+    let line: Transaction<'_> = serde_json::from_str(line).map_err(|error| error.to_string())?;
     line.into_record().map_err(|field| format!("{field} is missing"))
 }
 
