@@ -213,10 +213,21 @@ pub(crate) struct Way {
 impl Way {
     /// Pays over exactly this channel, in one hop.
     pub(crate) async fn pay(&self, sat: i64) -> Result<(), String> {
-        self.send(sat).await.map_err(|status| status.to_string())?
+        self.pay_at(self.height().await?, sat).await
     }
 
-    async fn send(&self, sat: i64) -> Result<Result<(), String>, tonic::Status> {
+    /// The payer's height.
+    pub(crate) async fn height(&self) -> Result<u32, String> {
+        let info = self.payer.lightning().get_info(lnrpc::GetInfoRequest {}).await;
+        Ok(info.map_err(|status| status.to_string())?.into_inner().block_height)
+    }
+
+    /// Pays as [`Way::pay`] does, at a height that is known: two calls.
+    pub(crate) async fn pay_at(&self, height: u32, sat: i64) -> Result<(), String> {
+        self.send(height, sat).await.map_err(|status| status.to_string())?
+    }
+
+    async fn send(&self, height: u32, sat: i64) -> Result<Result<(), String>, tonic::Status> {
         let amount = sat * 1000;
         let invoice = lnrpc::Invoice {
             memo: "a payment from outside".to_owned(),
@@ -225,8 +236,7 @@ impl Way {
             ..Default::default()
         };
         let invoice = self.payee.lightning().add_invoice(invoice).await?.into_inner();
-        let info = self.payer.lightning().get_info(lnrpc::GetInfoRequest {}).await?.into_inner();
-        let expiry = info.block_height + FINAL_DELTA + BLOCK_PADDING;
+        let expiry = height + FINAL_DELTA + BLOCK_PADDING;
         let record =
             lnrpc::MppRecord { payment_addr: invoice.payment_addr, total_amt_msat: amount };
         let hop = lnrpc::Hop {

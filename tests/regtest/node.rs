@@ -182,7 +182,12 @@ impl Node {
 
     /// Every payment that it ever tried.
     pub(crate) async fn payments(&self) -> Vec<lnrpc::Payment> {
-        let request = lnrpc::ListPaymentsRequest { include_incomplete: true, ..Default::default() };
+        let request = lnrpc::ListPaymentsRequest {
+            include_incomplete: true,
+            // Else lnd lists a hundred.
+            max_payments: 100_000,
+            ..Default::default()
+        };
         let answer = self.rpc.lightning().list_payments(request).await;
         answer.expect("a node that answers").into_inner().payments
     }

@@ -26,8 +26,8 @@ const STEP: Duration = Duration::from_millis(1);
 const LEFT_SAT: u64 = 999;
 
 /// Each drift sees its kill at a random point: as one of its records is written, or some time
-/// after the drift. No hash is paid twice, each payment ends once, all drifts are mended, and what was paid
-/// counts.
+/// after the drift. No hash is paid twice, each payment ends once, all drifts are mended, and
+/// what was paid counts.
 #[expect(clippy::print_stderr, reason = "how near the kills came is for people")]
 pub(crate) async fn killed_at_any_moment_it_pays_no_hash_twice_and_forgets_none() {
     let network = Network::start(&[Lnd21, Lnd21]).await;
