@@ -16,6 +16,7 @@ mod supervise;
 mod systemd;
 mod tell;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -52,7 +53,7 @@ pub enum Stopped {
 pub enum DaemonError {
     /// The logs are in a state that only the operator can mend.
     #[error("the audit logs cannot be used")]
-    Audit(#[source] AuditError),
+    Audit(#[source] Unusable),
     /// A node's certificate, macaroon or socket cannot be used at all.
     #[error("lightningNodes[{index}] cannot be used")]
     Node {
@@ -70,6 +71,29 @@ pub enum DaemonError {
     Signals(#[source] std::io::Error),
 }
 
+/// Why the logs cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// The edge says so.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// It is another log than before: with it, what was paid would be forgotten.
+    #[error(
+        "{} is not the log that was there before (should be on its volume: is it mounted?)",
+        path.display()
+    )]
+    AnotherLog {
+        /// The log.
+        path: PathBuf,
+    },
+}
+
+/// Whether the log that was opened can be the one that had `before` records when this process
+/// last opened it. A log never shrinks, and is made only once.
+fn is_same_log(before: Option<u64>, opened: &Opened) -> bool {
+    before.is_none_or(|before| opened.records >= before && !opened.transactions.is_new)
+}
+
 /// Keeps the channels in balance until `stop`, whatever the nodes and the disk do.
 pub async fn run(
     config: &Config,
@@ -80,25 +104,32 @@ pub async fn run(
         tracing::warn!("{warning}");
     }
     let files = files(config);
+    // How many records the log had when it was last opened.
+    let mut before = None;
     loop {
-        let (audit, ledger) = match open(&files, config).await {
-            Ok(opened) => opened,
-            Err(error) if error.remedy() == Remedy::RetryLater => {
-                tell::log_unusable(&error);
-                systemd::ready();
-                if mode == Mode::Once {
-                    return Err(DaemonError::Audit(error));
-                }
-                tokio::select! {
-                    () = stop.cancelled() => return Ok(Stopped::InGoodOrder),
-                    () = systemd::keep_alive_for(LOG_RETRY) => continue,
+        let error = match open(&files, config).await {
+            Ok((audit, ledger, opened)) if is_same_log(before, &opened) => {
+                before = Some(opened.records);
+                match Run::start(config, mode, audit, ledger)?.drive(&stop).await {
+                    Ended::Stopped(stopped) => return Ok(stopped),
+                    Ended::LogFailed(error) => Unusable::Audit(error),
                 }
             }
-            Err(error) => return Err(DaemonError::Audit(error)),
+            Ok((audit, ..)) => {
+                audit.close().await;
+                Unusable::AnotherLog { path: files.transaction_log() }
+            }
+            Err(error) if error.remedy() == Remedy::RetryLater => Unusable::Audit(error),
+            Err(error) => return Err(DaemonError::Audit(Unusable::Audit(error))),
         };
-        match Run::start(config, mode, audit, ledger)?.drive(&stop).await {
-            Ended::Stopped(stopped) => return Ok(stopped),
-            Ended::LogFailed(error) => tell::log_unusable(&error),
+        tell::log_unusable(&error);
+        systemd::ready();
+        if mode == Mode::Once {
+            return Err(DaemonError::Audit(error));
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(Stopped::InGoodOrder),
+            () = systemd::keep_alive_for(LOG_RETRY) => {}
         }
     }
 }
@@ -115,15 +146,36 @@ pub fn files(config: &Config) -> Files {
 }
 
 /// Opens the logs and folds the transaction log, off the loop's thread.
-async fn open(files: &Files, config: &Config) -> Result<(audit::Audit, Ledger), AuditError> {
+async fn open(
+    files: &Files,
+    config: &Config,
+) -> Result<(audit::Audit, Ledger, Opened), AuditError> {
     let (files, period_max) = (files.clone(), config.settings.limits.period_max());
     let opening = tokio::task::spawn_blocking(move || {
         let mut ledger = Ledger::new(period_max);
         let (audit, opened) = audit::open(&files, |record| ledger.apply(&record))?;
         Ok((audit, ledger, opened))
     });
-    let (audit, ledger, opened): (_, _, Opened) =
-        opening.await.expect("opening the logs does not panic")?;
-    tell::log_opened(&opened);
-    Ok((audit, ledger))
+    let opened: (_, _, Opened) = opening.await.expect("opening the logs does not panic")?;
+    tell::log_opened(&opened.2);
+    Ok(opened)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::hypercore::Found;
+
+    #[test]
+    fn a_log_that_was_lost_meanwhile_is_told_from_the_one_before() {
+        let opened = |records, is_new| Opened {
+            records,
+            transactions: Found { is_new, ..Found::default() },
+            ..Opened::default()
+        };
+        assert!(is_same_log(None, &opened(0, true)));
+        assert!(is_same_log(Some(5), &opened(5, false)));
+        assert!(!is_same_log(Some(5), &opened(4, false)));
+        assert!(!is_same_log(Some(0), &opened(0, true)));
+    }
 }

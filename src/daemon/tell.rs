@@ -6,12 +6,12 @@
 use tracing::Level;
 
 use super::systemd;
-use crate::audit::{AuditError, Mask, Opened};
+use crate::audit::{Mask, Opened};
 use crate::clock::Step;
 use crate::core::narrative::Narrative;
 
 /// The log cannot be used: nothing is paid until it can.
-pub(super) fn log_unusable(error: &AuditError) {
+pub(super) fn log_unusable(error: &dyn std::error::Error) {
     tracing::error!(error = chain(error), "AuditUnavailable: nothing is paid; trying again");
     systemd::status("AuditUnavailable: nothing is paid until the audit log can be written");
 }

@@ -6,15 +6,78 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
+use libtest_mimic::{Arguments, Failed, Trial};
 use tightrope::audit::hypercore::{Found, Lines, Log, verify};
+use tightrope::audit::{self, Files, Mask};
+use tightrope::core::narrative::Narrative;
+use tightrope::core::record::{Entry, Pause, Record, Scope};
+use tightrope::time::Time;
 
-#[test]
-fn hypercore_reads_what_we_wrote_and_we_read_what_it_appends() {
-    if !is_node_there() {
-        return;
+/// Runs one of the tests below, which tell a failure by a panic.
+fn trial(name: &str, test: fn()) -> Trial {
+    let run = move || -> Result<(), Failed> {
+        test();
+        Ok(())
+    };
+    Trial::test(name, run)
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    let mut trials = vec![
+        trial(
+            "hypercore_reads_what_we_wrote_and_we_read_what_it_appends",
+            hypercore_reads_what_we_wrote_and_we_read_what_it_appends,
+        ),
+        trial(
+            "hypercore_reads_a_log_of_more_than_one_page_of_the_bitfield",
+            hypercore_reads_a_log_of_more_than_one_page_of_the_bitfield,
+        ),
+        trial(
+            "hypercore_reads_a_log_that_was_taken_in_again_from_data",
+            hypercore_reads_a_log_that_was_taken_in_again_from_data,
+        ),
+        trial("hypercore_reads_both_logs_of_a_daemon", hypercore_reads_both_logs_of_a_daemon),
+    ];
+    if !arguments.list && !is_node_there() {
+        trials = trials.into_iter().map(|trial| trial.with_ignored_flag(true)).collect();
+        arguments.include_ignored = false;
+        arguments.ignored = false;
     }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// The transaction log with records, and the event log with what is told of them.
+fn hypercore_reads_both_logs_of_a_daemon() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = Files {
+        storage: folder.path().to_owned(),
+        transactions: "transaction-log".to_owned(),
+        events: "event-log".to_owned(),
+        mask: Mask::new(["message"]),
+    };
+    let (log, _) = audit::open(&files, |_| ()).expect("opens");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(async {
+        for ms in 0..20 {
+            let at = Time::from_unix_ms(ms);
+            let pause = Pause { scope: Scope::All, until: None, reason: Some(ms.to_string()) };
+            let records = vec![
+                Record { at, entry: Entry::Paused(pause) },
+                Record { at, entry: Entry::Resumed(Scope::All) },
+            ];
+            log.record(records).await.expect("is durable");
+            log.narrate(at, &Narrative::Error { message: "something is wrong".to_owned() });
+        }
+        log.close().await;
+    });
+    check(&files.transaction_log(), 40);
+    check(&files.event_log(), 20);
+}
+
+fn hypercore_reads_what_we_wrote_and_we_read_what_it_appends() {
     let folder = tempfile::tempdir().expect("a folder");
     let empty = folder.path().join("empty");
     drop(open(&empty));
@@ -33,11 +96,7 @@ fn hypercore_reads_what_we_wrote_and_we_read_what_it_appends() {
     check(&sizes, open(&sizes).length());
 }
 
-#[test]
 fn hypercore_reads_a_log_of_more_than_one_page_of_the_bitfield() {
-    if !is_node_there() {
-        return;
-    }
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("long");
     let mut log = open(&path);
@@ -51,11 +110,7 @@ fn hypercore_reads_a_log_of_more_than_one_page_of_the_bitfield() {
     check(&path, 70_400);
 }
 
-#[test]
 fn hypercore_reads_a_log_that_was_taken_in_again_from_data() {
-    if !is_node_there() {
-        return;
-    }
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("mended");
     let mut log = open(&path);
@@ -122,24 +177,20 @@ fn append(log: &mut Log, contents: impl IntoIterator<Item = Vec<u8>>) {
     log.tidy().expect("is tidied");
 }
 
-/// Whether the other side can run; installs its packages at the first call, or says that it cannot.
+/// Whether the other side can run; installs its packages, or says that it cannot.
 fn is_node_there() -> bool {
-    static IS_THERE: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
-    *IS_THERE.get_or_init(|| {
-        let runs = |program| Command::new(program).arg("--version").output().is_ok();
-        if !runs("node") || !runs("npm") {
-            // Not by println!, which the test runner would swallow.
-            writeln!(std::io::stderr(), "interop: skipped, no Node").expect("is said");
-            return false;
-        }
-        let installed = Command::new("npm")
-            .args(["ci", "--silent", "--no-audit", "--no-fund"])
-            .current_dir(home())
-            .status()
-            .expect("npm runs");
-        assert!(installed.success(), "npm could not install tests/interop/package-lock.json");
-        true
-    })
+    let runs = |program| Command::new(program).arg("--version").output().is_ok();
+    if !runs("node") || !runs("npm") {
+        writeln!(std::io::stderr(), "interop: skipped, no Node").expect("is said");
+        return false;
+    }
+    let installed = Command::new("npm")
+        .args(["ci", "--silent", "--no-audit", "--no-fund"])
+        .current_dir(home())
+        .status()
+        .expect("npm runs");
+    assert!(installed.success(), "npm could not install tests/interop/package-lock.json");
+    true
 }
 
 fn home() -> PathBuf {
