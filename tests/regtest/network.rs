@@ -37,7 +37,8 @@ pub(crate) struct Network {
 impl Network {
     /// Starts one node for each version: Alice, Bob, Carol.
     pub(crate) async fn start(versions: &[Version]) -> Self {
-        let folder = tempfile::Builder::new().prefix("tightrope-").tempdir();
+        // On a disk that is a real one, unlike /tmp on many machines: what the logs cost is true.
+        let folder = tempfile::Builder::new().tempdir_in(env!("CARGO_TARGET_TMPDIR"));
         let folder = folder.expect("a temporary folder");
         // The blocks must pay Alice from the first on, and only she can say how: she is started
         // once on a chain that is thrown away, which needs a block for her to serve.
