@@ -2,7 +2,7 @@
 //!
 //! > [`Core::handle`] is total: it returns, never fails, never waits, never reads a clock, a file
 //! > or a random number, and gives the same actions for the same history. `now` never goes back.
-//! > The caller performs the actions in order, and a `Record` is durable before the next begins.
+//! > The caller begins the actions in order, and a `Record` is durable before the next begins.
 //!
 //! The caller's loop: wait for an event or for [`Core::next_deadline`]; call `handle`; hand the
 //! batch's records to the log and perform the rest once they are durable; repeat. What the core
@@ -46,7 +46,7 @@ use self::narrative::Narrative;
 use self::payment::Tracking;
 use self::policy::{Policy, Settings};
 use self::record::{Entry, Pause, Record, Scope};
-use self::side::{Settling, Side};
+use self::side::Side;
 use self::timer::{Timer, Timers};
 use self::view::{Bounds, Views};
 use crate::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
@@ -65,8 +65,8 @@ pub struct Core {
     nodes: BTreeMap<NodeId, Known>,
     views: Views,
     ledger: Ledger,
-    /// The channels between two of our nodes.
-    watched: BTreeSet<ChannelPoint>,
+    /// The channels between two of our nodes, and those two.
+    watched: BTreeMap<ChannelPoint, [NodeId; 2]>,
     sides: BTreeMap<(ChannelPoint, NodeId), Side>,
     /// Offers that wait for HTLCs in flight, at most one for each channel.
     offers: BTreeMap<ChannelPoint, Offer>,
@@ -102,6 +102,8 @@ struct Known {
     node: OwnNode,
     /// Since when it answers; `None` while it does not.
     connected_at: Option<Time>,
+    /// Whether it has listed all its channels since.
+    has_listed: bool,
 }
 
 impl Core {
@@ -116,7 +118,7 @@ impl Core {
             nodes: BTreeMap::new(),
             views: Views::default(),
             ledger,
-            watched: BTreeSet::new(),
+            watched: BTreeMap::new(),
             sides: BTreeMap::new(),
             offers: BTreeMap::new(),
             left_open: BTreeSet::new(),
@@ -146,16 +148,17 @@ impl Core {
         self.timers.next()
     }
 
-    /// Whether no attempt is under way.
+    /// Whether nothing is under way that a node which answers may still end.
     pub fn is_at_rest(&self) -> bool {
-        self.ledger.rebalances.is_empty()
-            && self.ledger.payments.is_empty()
-            && self.offers.is_empty()
+        let is_up = |node| self.connected(node).is_some();
+        let mut payees = self.ledger.rebalances.values().map(|open| open.attempt().paid_to);
+        let mut payers = self.ledger.payments.values().map(|open| open.attempt.paid_by);
+        self.offers.is_empty() && !payees.any(is_up) && !payers.any(is_up)
     }
 
     /// Each side of each watched channel, and why it rests.
     pub fn sides(&self) -> impl Iterator<Item = SideReport<'_>> {
-        self.watched.iter().flat_map(|point| {
+        self.watched.keys().flat_map(|point| {
             self.views.sides(*point).map(|(node, view)| SideReport {
                 node,
                 alias: self.alias(node),
@@ -181,7 +184,11 @@ impl Core {
             Event::NodeConnected(node) => self.connect(node),
             Event::NodeDisconnected { node } => self.disconnect(node),
             Event::ChannelsListed { node, with, channels } => {
-                self.observe_list(node, with, channels);
+                let is_answer = with.is_none() && self.is_first_list(node);
+                self.observe_list(node, with, channels, is_answer);
+            }
+            Event::ListAnswered { node, with, channels } => {
+                self.observe_list(node, Some(with), channels, true);
             }
             Event::ChannelUpdated { node, channel } => self.observe_update(node, channel),
             Event::ForwardingRead { node, point, forwarding } => {
@@ -214,12 +221,9 @@ impl Core {
     fn connect(&mut self, node: OwnNode) {
         let id = node.id;
         self.narrate(Narrative::LightningConnected { public_key: id, alias: node.alias.clone() });
-        self.nodes.insert(id, Known { node, connected_at: Some(self.now) });
+        let known = Known { node, connected_at: Some(self.now), has_listed: false };
+        self.nodes.insert(id, known);
         self.views.forget(id);
-        // The list that follows the connection is newer than all that settled before.
-        for ((_, _), side) in self.sides.iter_mut().filter(|((_, node), _)| *node == id) {
-            side.await_list();
-        }
         self.resume_watching(id);
         self.resume_tracking(id);
         self.reconsider_all();
@@ -235,23 +239,51 @@ impl Core {
         self.reconsider_all();
     }
 
-    fn observe_list(&mut self, node: NodeId, with: Option<NodeId>, channels: Vec<Channel>) {
+    /// Whether the list of all channels that came is a node's first since it connected: such a
+    /// list is newer than all that was settled before.
+    fn is_first_list(&mut self, node: NodeId) -> bool {
+        let known = self.nodes.get_mut(&node).filter(|known| known.connected_at.is_some());
+        known.is_some_and(|known| !std::mem::replace(&mut known.has_listed, true))
+    }
+
+    /// Takes in a list. `is_answer` says that it is newer than all that was settled before.
+    fn observe_list(
+        &mut self,
+        node: NodeId,
+        with: Option<NodeId>,
+        channels: Vec<Channel>,
+        is_answer: bool,
+    ) {
         if self.connected(node).is_none() {
             return;
         }
-        let listed = self.views.list(node, with, channels);
-        for point in listed.gone {
-            if self.views.sides(point).next().is_none() && self.watched.remove(&point) {
-                self.sides.retain(|(closed, _), _| *closed != point);
-                self.narrate(Narrative::StopWatchingChannel { channel_point: point });
+        let named = self.views.list(node, with, channels);
+        for point in &named {
+            let view = self.views.of(*point, node);
+            if let (Some(side), Some(view)) = (self.sides.get_mut(&(*point, node)), view) {
+                if is_answer {
+                    side.observe_answer(&view.channel);
+                } else {
+                    side.observe(&view.channel);
+                }
             }
+            self.unsettled.insert(*point);
         }
-        for point in listed.named {
-            let view = self.views.of(point, node);
-            if let (Some(side), Some(view)) = (self.sides.get_mut(&(point, node)), view) {
-                side.observe_listed(&view.channel);
-            }
-            self.unsettled.insert(point);
+        self.let_go(node, with, &named);
+    }
+
+    /// Lets go of the watched channels that a list lacks and no other node has.
+    fn let_go(&mut self, node: NodeId, with: Option<NodeId>, named: &BTreeSet<ChannelPoint>) {
+        let is_gone = |(point, ends): (&ChannelPoint, &[NodeId; 2])| {
+            let is_in_scope = ends.contains(&node) && with.is_none_or(|with| ends.contains(&with));
+            let is_lacking = is_in_scope && !named.contains(point);
+            (is_lacking && self.views.sides(*point).next().is_none()).then_some(*point)
+        };
+        let gone: Vec<ChannelPoint> = self.watched.iter().filter_map(is_gone).collect();
+        for point in gone {
+            self.watched.remove(&point);
+            self.sides.retain(|(closed, _), _| *closed != point);
+            self.narrate(Narrative::StopWatchingChannel { channel_point: point });
         }
     }
 
@@ -274,7 +306,7 @@ impl Core {
 
     fn pause(&mut self, pause: Pause) {
         if let Some(until) = pause.until {
-            for point in &self.watched {
+            for point in self.watched.keys() {
                 self.timers.set_at_latest(Timer::Reconsider(*point), until);
             }
         }
@@ -304,7 +336,7 @@ impl Core {
         if !self.nodes.contains_key(&counterparty) || counterparty == node {
             return;
         }
-        if self.watched.insert(point) {
+        if self.watched.insert(point, [node, counterparty]).is_none() {
             self.narrate(Narrative::StartWatchingChannel {
                 channel_id: scid,
                 channel_point: point,
@@ -324,10 +356,10 @@ impl Core {
             self.views.sides(point).map(|(node, view)| (node, view.channel.counterparty)).collect();
         for (node, with) in sides {
             let side = self.sides.entry((point, node)).or_default();
-            if matches!(side.settling, Settling::Awaited { .. }) {
-                side.await_list();
+            if side.awaits_snapshot() {
+                let wait = side.list_asked();
                 self.actions.push(Action::ListChannels { node, with });
-                self.timers.set(Timer::SnapshotMissing(point), self.now + payment::SNAPSHOT_WAIT);
+                self.timers.set_at_latest(Timer::SnapshotMissing(point), self.now + wait);
             }
         }
     }

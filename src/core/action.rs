@@ -57,7 +57,7 @@ pub enum Action {
         /// The payment.
         hash: PaymentHash,
     },
-    /// List a node's channels with one counterparty; answered by `ChannelsListed`.
+    /// List a node's channels with one counterparty; answered by `ListAnswered`.
     ListChannels {
         /// The node.
         node: NodeId,

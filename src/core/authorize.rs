@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::budget::Wish;
 use super::channel::Channel;
 use super::decide::target;
 use super::event::OwnNode;
@@ -83,6 +84,8 @@ pub(crate) struct Payer<'a> {
     pub(crate) caps: ChannelCaps,
     /// Its records.
     pub(crate) ledger: &'a Ledger,
+    /// What is to count as if it were paid: what it was asked for and has not judged.
+    pub(crate) asked: Vec<(ChannelPoint, Msat)>,
 }
 
 /// What becomes of an offer.
@@ -232,7 +235,8 @@ impl Payer<'_> {
                 return Err(Refusal::MinTimeBetweenPayments { retry_at });
             }
         }
-        self.ledger.budget.check(payer, point, amount, self.now, &self.policy, self.caps)
+        let wish = Wish { node: payer, point, amount, asked: &self.asked };
+        self.ledger.budget.check(&wish, self.now, &self.policy, self.caps)
     }
 
     /// Whether the payer stays rich enough, and the channel can carry the amount, if `channel`
@@ -247,8 +251,11 @@ impl Payer<'_> {
         if amount > max {
             return Err(Refusal::PastBand { max });
         }
-        let max = view.sendable_of(channel);
-        if amount > max || amount < view.sendable_min() {
+        let (min, max) = (view.sendable_min(), view.sendable_of(channel));
+        if amount < min {
+            return Err(Refusal::BelowChannelMinimum { min });
+        }
+        if amount > max {
             return Err(Refusal::NotSendable { max });
         }
         Ok(())

@@ -39,6 +39,19 @@ struct Spent {
     amount: Msat,
 }
 
+/// A payment that is thought of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wish<'a> {
+    /// Who would pay.
+    pub(crate) node: NodeId,
+    /// Over which channel.
+    pub(crate) point: ChannelPoint,
+    /// How much.
+    pub(crate) amount: Msat,
+    /// What is to count as if it were paid.
+    pub(crate) asked: &'a [(ChannelPoint, Msat)],
+}
+
 /// A cap on what is paid in a period: on a node, or on one of its channels.
 struct Cap<'a> {
     policy: &'a Policy,
@@ -81,12 +94,10 @@ impl Budget {
         }
     }
 
-    /// Whether `node` may pay `amount` over `point` at `now`, under its caps and the channel's.
+    /// Whether a payment may be made at `now`, under its node's caps and its channel's.
     pub(crate) fn check(
         &self,
-        node: NodeId,
-        point: ChannelPoint,
-        amount: Msat,
+        wish: &Wish<'_>,
         now: Time,
         policy: &Policy,
         caps: ChannelCaps,
@@ -99,25 +110,25 @@ impl Budget {
         };
         let channel_cap = Cap {
             policy,
-            point: Some(point),
+            point: Some(wish.point),
             payments_max: caps.payments_max,
             amount_max: caps.amount_max,
         };
-        let Some(purse) = self.by_node.get(&node) else {
-            let empty = Purse::default();
-            node_cap.check(&empty, amount, now)?;
-            return channel_cap.check(&empty, amount, now);
-        };
-        node_cap.check(purse, amount, now)?;
-        channel_cap.check(purse, amount, now)
+        let empty = Purse::default();
+        let purse = self.by_node.get(&wish.node).unwrap_or(&empty);
+        node_cap.check(purse, wish, now)?;
+        channel_cap.check(purse, wish, now)
     }
 }
 
 impl Cap<'_> {
-    fn check(&self, purse: &Purse, amount: Msat, now: Time) -> Result<(), Refusal> {
+    fn check(&self, purse: &Purse, wish: &Wish<'_>, now: Time) -> Result<(), Refusal> {
+        let amount = wish.amount;
         let is_capped = |spent: &Spent| self.point.is_none_or(|point| spent.point == point);
-        let open: Vec<Msat> =
-            purse.open.values().filter(|s| is_capped(s)).map(|s| s.amount).collect();
+        let asked =
+            wish.asked.iter().map(|(point, amount)| Spent { point: *point, amount: *amount });
+        let open = purse.open.values().copied().chain(asked);
+        let open: Vec<Msat> = open.filter(is_capped).map(|spent| spent.amount).collect();
         let mut ended: Vec<(Time, Msat)> = purse
             .ended
             .iter()
@@ -201,8 +212,8 @@ mod tests {
     }
 
     fn check(budget: &Budget, now: u64, policy: &Policy, sat: u64) -> Result<(), Refusal> {
-        let caps = ChannelCaps::default();
-        budget.check(NODE, point(0), Msat::new(sat * 1000), at(now), policy, caps)
+        let wish = Wish { node: NODE, point: point(0), amount: Msat::new(sat * 1000), asked: &[] };
+        budget.check(&wish, at(now), policy, ChannelCaps::default())
     }
 
     #[test]
@@ -260,7 +271,10 @@ mod tests {
         let budget = spent(&[Some(1000), Some(1000)]);
         let caps = ChannelCaps { payments_max: Some(1), amount_max: None };
         let policy = policy(9, 99, true);
-        let over = |n| budget.check(NODE, point(n), Msat::new(1), at(1001), &policy, caps);
+        let over = |n| {
+            let wish = Wish { node: NODE, point: point(n), amount: Msat::new(1), asked: &[] };
+            budget.check(&wish, at(1001), &policy, caps)
+        };
         assert!(over(0).is_err());
         assert!(over(1).is_err());
         assert_eq!(over(2), Ok(()));

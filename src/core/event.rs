@@ -33,6 +33,16 @@ pub enum Event {
         /// The channels, complete within that scope.
         channels: Vec<Channel>,
     },
+    /// A node listed its channels with one counterparty because the core asked it to, so the list
+    /// is newer than all that the core knew when it asked.
+    ListAnswered {
+        /// The node that listed them.
+        node: NodeId,
+        /// The counterparty.
+        with: NodeId,
+        /// The channels, complete within that scope.
+        channels: Vec<Channel>,
+    },
     /// A node told of one channel. Its `is_active` is not to be believed: LND sets it always.
     ChannelUpdated {
         /// The node that told of it.

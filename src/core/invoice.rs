@@ -65,7 +65,7 @@ pub fn memo(point: ChannelPoint, rebalance: RebalanceId) -> String {
     format!("tightrope rebalance {point} {rebalance}")
 }
 
-/// The tag of LND's blinded paths, the letter `b` in BOLT 11's alphabet.
+/// The number of the field in which LND names blinded paths (bLIP 39).
 const BLINDED_PATH_TAG: u8 = 20;
 
 impl Invoice {

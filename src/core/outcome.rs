@@ -129,6 +129,8 @@ pub enum Cause {
         /// The network's reason.
         failure: Failure,
     },
+    /// The payee needed it no more, or could not take it, when the invoice came.
+    NoLongerNeeded,
     /// The invoice expired or was cancelled unpaid.
     InvoiceCanceled,
 }
@@ -140,6 +142,7 @@ impl fmt::Display for Cause {
             Self::Abandoned => f.write_str("the daemon stopped before the invoice was offered"),
             Self::Refused { refusal } => write!(f, "the payer refused: {refusal}"),
             Self::PaymentFailed { failure } => write!(f, "the payment failed: {failure}"),
+            Self::NoLongerNeeded => f.write_str("the payee needed it no more"),
             Self::InvoiceCanceled => f.write_str("the invoice expired unpaid"),
         }
     }

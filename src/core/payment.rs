@@ -13,14 +13,16 @@ use super::narrative::Narrative;
 use super::outcome::{Cause, Failure, Outcome};
 use super::record::{Attempt, Entry};
 use super::refusal::Refusal;
-use super::side::Settling;
+use super::side::{Settling, Side};
 use super::timer::Timer;
 use crate::ids::{ChannelPoint, NodeId, PaymentHash};
+use crate::time::Time;
+use crate::units::Msat;
 
 /// How long an offer waits for HTLCs in flight to be settled.
 const OFFER_WAIT: Duration = Duration::from_secs(3);
 /// How long a settlement's snapshot is waited for before a list is asked for.
-pub(super) const SNAPSHOT_WAIT: Duration = Duration::from_secs(10);
+const SNAPSHOT_WAIT: Duration = Duration::from_secs(10);
 /// How long after both the connection and the invoice's expiry a payment must still be unknown
 /// to its node to count as ended.
 const NOT_FOUND_WAIT: Duration = Duration::from_secs(60);
@@ -34,15 +36,33 @@ const TRACK_WAIT_MAX: Duration = Duration::from_secs(60);
 pub(crate) struct Tracking {
     /// How often the node was asked in vain.
     tries: u32,
-    /// Whether the operator was told that only a restart of LND ends it.
-    is_told_stuck: bool,
+    /// Whether it is in flight without an HTLC.
+    stuck: Stuck,
 }
+
+/// Whether a payment is in flight without an HTLC, which only a restart of LND ends.
+#[derive(Clone, Copy, Debug, Default)]
+enum Stuck {
+    /// Not at the last look.
+    #[default]
+    No,
+    /// Since then. Every payment is so for a moment.
+    Since(Time),
+    /// For so long that the operator was told.
+    Told,
+}
+
+/// How long a payment is in flight without an HTLC before the operator is told.
+const STUCK_WAIT: Duration = Duration::from_secs(60);
 
 impl Core {
     /// Judges an offer: pays, refuses, or lets it wait for HTLCs in flight.
     pub(super) fn judge(&mut self, offer: Offer) {
         let point = offer.attempt.point;
-        match self.payer(&offer.attempt).judge(&offer) {
+        if !self.is_needed(&offer.attempt) {
+            return self.withdraw(offer);
+        }
+        match self.payer(&offer.attempt, Vec::new()).judge(&offer) {
             Verdict::Pay(authorized) => {
                 self.forget_waiting(point);
                 self.pay(offer, authorized);
@@ -67,7 +87,10 @@ impl Core {
     /// An offer has waited long enough: it is refused, unless it can be paid at this moment.
     pub(super) fn give_up_waiting(&mut self, point: ChannelPoint) {
         let Some(offer) = self.offers.remove(&point) else { return };
-        match self.payer(&offer.attempt).judge(&offer) {
+        if !self.is_needed(&offer.attempt) {
+            return self.withdraw(offer);
+        }
+        match self.payer(&offer.attempt, Vec::new()).judge(&offer) {
             Verdict::Pay(authorized) => self.pay(offer, authorized),
             Verdict::Wait(refusal) | Verdict::Refuse(refusal) => self.refuse(offer, refusal),
         }
@@ -79,15 +102,24 @@ impl Core {
         self.timers.clear(Timer::OfferWaited(point));
     }
 
-    /// Whether the payer would refuse an offer of `attempt`.
+    /// Whether the payer would refuse an offer of `attempt`, once it has paid what it was asked
+    /// to pay already.
     pub(super) fn foresee(&self, attempt: &Attempt) -> Result<(), Refusal> {
-        self.payer(attempt).foresee(attempt)
+        let others = self.ledger.rebalances.values().map(Rebalance::attempt);
+        let asked = others.filter(|other| {
+            let mut payments = self.ledger.payments.values();
+            let is_intended = payments.any(|it| it.attempt.rebalance == other.rebalance);
+            other.paid_by == attempt.paid_by && !is_intended
+        });
+        let asked = asked.map(|other| (other.point, other.amount)).collect();
+        self.payer(attempt, asked).foresee(attempt)
     }
 
-    /// All that the payer of `attempt` goes by.
-    fn payer(&self, attempt: &Attempt) -> Payer<'_> {
+    /// All that the payer of `attempt` goes by; `asked` is to count as if it were paid.
+    fn payer(&self, attempt: &Attempt, asked: Vec<(ChannelPoint, Msat)>) -> Payer<'_> {
         let (point, node) = (attempt.point, attempt.paid_by);
         Payer {
+            asked,
             now: self.now,
             is_stopping: self.is_stopping,
             dry_run: self.settings.dry_run,
@@ -104,10 +136,12 @@ impl Core {
     fn pay(&mut self, offer: Offer, authorized: Authorized) {
         let (point, hash) = (authorized.point(), authorized.hash());
         let attempt = Attempt { scid: authorized.scid(), ..offer.attempt };
+        assert!(
+            self.ledger.rebalances.contains_key(&attempt.rebalance),
+            "a payment is for an attempt that is open"
+        );
         for node in [attempt.paid_to, attempt.paid_by] {
-            if let Some(view) = self.views.of(point, node) {
-                self.sides.entry((point, node)).or_default().sent(hash, &view.channel);
-            }
+            self.side(point, node).sent(hash);
         }
         self.record(Entry::PaymentIntended(attempt, offer.bill));
         self.actions.push(Action::Pay(authorized));
@@ -132,9 +166,7 @@ impl Core {
             Outcome::NotSent { .. } => self.fail(attempt, hash, Failure::NotSent),
             Outcome::NotFound => self.not_found(attempt, hash),
             Outcome::InFlight { has_attempts } => {
-                if !has_attempts {
-                    self.tell_stuck(hash);
-                }
+                self.note_stuck(hash, has_attempts);
                 self.track_later(attempt, hash);
             }
             Outcome::Unknown { .. } => self.track_later(attempt, hash),
@@ -156,7 +188,10 @@ impl Core {
             self.side(attempt.point, attempt.paid_to).halve(attempt.amount);
         }
         self.read_forwarding(&attempt);
-        if let Some(asked) = self.awaiting_payment(hash) {
+        // A payment that its node does not know may have arrived: the invoice's node will tell.
+        if failure != Failure::NotFound
+            && let Some(asked) = self.awaiting_payment(hash)
+        {
             self.end_unpaid(asked, Some(hash), Cause::PaymentFailed { failure });
         }
         self.finish(&attempt, hash);
@@ -205,9 +240,16 @@ impl Core {
     }
 
     /// Tells, once, of a payment that its node will neither send nor give up.
-    fn tell_stuck(&mut self, hash: PaymentHash) {
+    fn note_stuck(&mut self, hash: PaymentHash, has_attempts: bool) {
+        let now = self.now;
         let tracking = self.tracked.entry(hash).or_default();
-        if !std::mem::replace(&mut tracking.is_told_stuck, true) {
+        tracking.stuck = match tracking.stuck {
+            _ if has_attempts => Stuck::No,
+            Stuck::No => Stuck::Since(now),
+            Stuck::Since(since) if since + STUCK_WAIT <= now => Stuck::Told,
+            Stuck::Since(_) | Stuck::Told => return,
+        };
+        if matches!(tracking.stuck, Stuck::Told) {
             let message =
                 format!("payment {hash} is in flight without an HTLC: a restart of lnd ends it");
             self.narrate(Narrative::Error { message });
@@ -284,8 +326,7 @@ impl Core {
 
     /// Whether a side's figures are older than the last settlement.
     pub(super) fn awaits_snapshot(&self, point: ChannelPoint, node: NodeId) -> bool {
-        let side = self.sides.get(&(point, node));
-        side.is_some_and(|side| matches!(side.settling, Settling::Awaited { .. }))
+        self.sides.get(&(point, node)).is_some_and(Side::awaits_snapshot)
     }
 
     /// A payment settled at a side: nothing is decided there until a snapshot shows it.

@@ -15,11 +15,15 @@ use super::ledger::Rebalance;
 use super::narrative::Narrative;
 use super::outcome::Cause;
 use super::record::{Attempt, Entry};
+use super::refusal::Refusal;
 use super::side::Side;
 use super::timer::Timer;
-use crate::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId};
+use crate::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
 use crate::time::Time;
 use crate::units::Msat;
+
+/// How old a node's own bounds may be when they are in the way of a payment.
+const BOUNDS_AGE_MAX: Duration = Duration::from_secs(10 * 60);
 
 /// How long an invoice may be paid. An invoice is made for one attempt and not offered again.
 const INVOICE_LIFE: Duration = Duration::from_secs(60);
@@ -38,6 +42,7 @@ impl Core {
                 self.open(attempt);
             }
             Err(rest) => {
+                self.doubt_bounds(&rest, point, payer);
                 if let Some(until) = rest.until() {
                     self.timers.set_at_latest(Timer::Reconsider(point), until);
                 }
@@ -97,7 +102,7 @@ impl Core {
             Ok(()) => return Ok(attempt(amount)),
             Err(refusal) => refusal,
         };
-        if !view.channel.agrees_with(&payers_view.channel) {
+        if refusal.is_about_balances() && !view.channel.agrees_with(&payers_view.channel) {
             return Err(Rest::ViewsDiffer);
         }
         // What the payer would grant instead, if that is worth asking.
@@ -172,7 +177,7 @@ impl Core {
     pub(super) fn invoice_ended(&mut self, hash: PaymentHash, end: &InvoiceEnd) {
         let Some(attempt) = self.awaiting_payment(hash) else { return };
         match end {
-            InvoiceEnd::Settled { paid, .. } => {
+            InvoiceEnd::Settled { paid, over } => {
                 self.record(Entry::RebalanceSettled(attempt.clone(), hash));
                 self.narrate(Narrative::InvoicePaid {
                     rebalance_id: attempt.rebalance,
@@ -180,12 +185,73 @@ impl Core {
                     tokens: paid.sat(),
                 });
                 self.side(attempt.point, attempt.paid_to).succeeded();
+                self.look_at_the_way(&attempt, *paid, over);
                 self.await_snapshot(attempt.point, attempt.paid_to, hash);
                 self.unsettled.insert(attempt.point);
             }
             InvoiceEnd::Canceled => {
                 self.end_unpaid(attempt, Some(hash), Cause::InvoiceCanceled);
             }
+        }
+    }
+
+    /// Compares what arrived, and over which channels, with what was asked.
+    fn look_at_the_way(&mut self, attempt: &Attempt, paid: Msat, over: &[Scid]) {
+        let known = self.scids(attempt.point);
+        let is_known = |scid: &Scid| known.is_empty() || known.contains(scid);
+        if paid >= attempt.amount && over.iter().all(is_known) {
+            return;
+        }
+        let over: Vec<String> = over.iter().map(ToString::to_string).collect();
+        let message = format!(
+            "rebalance {} asked {} over {} and got {paid} over {}",
+            attempt.rebalance,
+            attempt.amount,
+            attempt.scid,
+            over.join(", ")
+        );
+        self.narrate(Narrative::Error { message });
+        let now = self.now;
+        self.side(attempt.point, attempt.paid_to).mistrusts(now);
+    }
+
+    /// Whether the payee still needs what it asked for, by its newest snapshot: it is below its
+    /// threshold, and the payment would not lift it past the payer's.
+    pub(super) fn is_needed(&self, attempt: &Attempt) -> bool {
+        let Some(view) = self.views.of(attempt.point, attempt.paid_to) else { return false };
+        let channel = &view.channel;
+        let [payee, payer] =
+            [attempt.paid_to, attempt.paid_by].map(|node| self.policy(node, attempt.point));
+        let own = channel.local.saturating_add(channel.in_flight()).saturating_add(attempt.amount);
+        let ceiling = channel.total().map(|total| total.share(payer.threshold().complement()));
+        matches!(decide(channel, &payee, &payer), Decision::Ask { .. })
+            && ceiling.is_some_and(|ceiling| own <= ceiling)
+    }
+
+    /// Ends an attempt that the payee needs no more.
+    pub(super) fn withdraw(&mut self, offer: Offer) {
+        self.end_unpaid(offer.attempt, Some(offer.bill.hash), Cause::NoLongerNeeded);
+    }
+
+    /// Where the payer's own bounds are in the way, they may have changed since they were read.
+    fn doubt_bounds(&mut self, rest: &Rest, point: ChannelPoint, payer: NodeId) {
+        let Rest::Refused {
+            refusal: Refusal::NotSendable { .. } | Refusal::BelowChannelMinimum { .. },
+        } = rest
+        else {
+            return;
+        };
+        let now = self.now;
+        let side = self.side(point, payer);
+        let next = side.bounds_asked_at.map(|asked| asked + BOUNDS_AGE_MAX);
+        if next.is_some_and(|next| now < next) {
+            return;
+        }
+        side.bounds_asked_at = Some(now);
+        self.timers.set_at_latest(Timer::Reconsider(point), now + BOUNDS_AGE_MAX);
+        if let Some(view) = self.views.of(point, payer) {
+            let scid = view.channel.scid;
+            self.actions.push(Action::ReadForwarding { node: payer, point, scid });
         }
     }
 
@@ -213,12 +279,17 @@ impl Core {
         }
         let now = self.now;
         match &cause {
-            Cause::Refused { refusal } => self.side(point, node).refused(now, refusal.retry_at()),
-            Cause::NoInvoice { .. } | Cause::PaymentFailed { .. } | Cause::InvoiceCanceled => {
-                self.side(point, node).failed(now);
+            Cause::Refused { refusal } if refusal.retry_at().is_some() => {
+                self.side(point, node).refused(now);
             }
-            Cause::Abandoned => {}
+            Cause::Refused { .. }
+            | Cause::NoInvoice { .. }
+            | Cause::PaymentFailed { .. }
+            | Cause::InvoiceCanceled => self.side(point, node).failed(now),
+            Cause::NoLongerNeeded | Cause::Abandoned => {}
         }
+        // Others may have been held back for its sake.
+        self.unsettled.extend(self.views.points_of(attempt.paid_by));
         self.record(Entry::RebalanceFailed(attempt, hash, cause));
         if let (Some(hash), false) = (hash, is_canceled) {
             self.actions.push(Action::CancelInvoice { node, hash });

@@ -97,6 +97,11 @@ pub enum Refusal {
         /// The most that it would grant at this moment.
         max: Msat,
     },
+    /// The channel carries no amount so small.
+    BelowChannelMinimum {
+        /// The least that it carries.
+        min: Msat,
+    },
     /// The channel cannot carry that amount, for reserves, fees or HTLC limits.
     NotSendable {
         /// The most that it can carry at this moment.
@@ -135,6 +140,7 @@ impl Refusal {
             | Self::MaxTransactionSize { .. }
             | Self::MinTransactionSize { .. }
             | Self::BandsDoNotMeet
+            | Self::BelowChannelMinimum { .. }
             | Self::PastBand { .. }
             | Self::NotSendable { .. } => None,
         }
@@ -173,8 +179,14 @@ impl Refusal {
             | Self::MinTransactionSize { .. }
             | Self::MaxTransactionsPerPeriod { .. }
             | Self::MinTimeBetweenPayments { .. }
-            | Self::BandsDoNotMeet => None,
+            | Self::BandsDoNotMeet
+            | Self::BelowChannelMinimum { .. } => None,
         }
+    }
+
+    /// Whether it goes by the payer's figures for the channel.
+    pub(crate) const fn is_about_balances(&self) -> bool {
+        matches!(self, Self::PastBand { .. } | Self::NotSendable { .. } | Self::Unreadable)
     }
 }
 
@@ -202,7 +214,9 @@ impl fmt::Display for Refusal {
             }
             Self::BlindedPaths => f.write_str("the invoice asks for blinded paths"),
             Self::WrongAmount => f.write_str("the invoice asks for another amount than the offer"),
-            Self::NotFresh => f.write_str("the invoice was not made just now"),
+            Self::NotFresh => f.write_str(
+                "the invoice was not made just now: set the clocks of our machine and the payee's",
+            ),
             Self::ExpiryOutOfRange => {
                 f.write_str("the invoice must live for at least 10 s more and at most 1 h")
             }
@@ -231,6 +245,7 @@ impl fmt::Display for Refusal {
             Self::PastBand { max } => {
                 write!(f, "the payer would become too poor; it would grant {max}")
             }
+            Self::BelowChannelMinimum { min } => write!(f, "the channel carries {min} at least"),
             Self::NotSendable { max } => write!(f, "the channel can carry {max} at most"),
         }
     }

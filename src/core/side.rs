@@ -13,6 +13,10 @@ use crate::units::Msat;
 const BACKOFF_MIN: Duration = Duration::from_secs(5);
 /// How often that doubles: 5 s to about 11 minutes.
 const BACKOFF_DOUBLINGS_MAX: u32 = 7;
+/// How long until a list is asked for again that shows a settlement, doubled each time.
+const LIST_WAIT_MIN: Duration = Duration::from_secs(10);
+/// How often that doubles: 10 s to about 11 minutes.
+const LIST_DOUBLINGS_MAX: u32 = 6;
 
 /// One side of a watched channel.
 #[derive(Debug, Default)]
@@ -21,12 +25,16 @@ pub(crate) struct Side {
     pub(crate) rest: Option<Rest>,
     /// Where its figures stand after the last payment.
     pub(crate) settling: Settling,
+    /// How many lists were asked for since the last payment.
+    lists: u32,
     /// Its attempts that failed, since one succeeded.
     failures: u32,
     /// Until when it does not ask after a failure or a refusal.
     pub(crate) holds_until: Option<Time>,
     /// The most that it asks, after the channel could not carry more.
     pub(crate) amount_max: Option<Msat>,
+    /// When its node was last asked for its own bounds because they were in the way.
+    pub(crate) bounds_asked_at: Option<Time>,
 }
 
 /// Where a side's snapshots stand in the course of a payment.
@@ -39,29 +47,31 @@ pub(crate) enum Settling {
     Sent {
         /// The payment.
         hash: PaymentHash,
-        /// The first `updates` that can be without its HTLC again: an HTLC takes one to be added
-        /// and one to be removed.
-        floor: u64,
+        /// The first `updates` that can be without its HTLC again; `None` until a snapshot had
+        /// it in flight. Other HTLCs count updates too, so nothing else tells.
+        floor: Option<u64>,
     },
     /// A payment settled, and the snapshot that shows it has not come.
     Awaited {
         /// The payment.
         hash: PaymentHash,
-        /// As above; `None` where it is not known, and only a list made later can tell.
+        /// As above; `None` where only a list that is asked for from here on can tell.
         floor: Option<u64>,
     },
 }
 
 impl Side {
     /// A payment over the channel is about to be sent.
-    pub(crate) fn sent(&mut self, hash: PaymentHash, channel: &Channel) {
-        self.settling = Settling::Sent { hash, floor: channel.updates.saturating_add(2) };
+    pub(crate) fn sent(&mut self, hash: PaymentHash) {
+        self.settling = Settling::Sent { hash, floor: None };
+        self.lists = 0;
     }
 
-    /// The payment settled. Says whether the side waits for a snapshot that shows it.
+    /// The payment settled; `channel` is the newest snapshot. Says whether the side waits for one
+    /// that shows it.
     pub(crate) fn settled(&mut self, hash: PaymentHash, channel: Option<&Channel>) -> bool {
         let floor = match self.settling {
-            Settling::Sent { hash: sent, floor } if sent == hash => Some(floor),
+            Settling::Sent { hash: sent, floor } if sent == hash => floor,
             Settling::Shown | Settling::Sent { .. } | Settling::Awaited { .. } => None,
         };
         self.settling = Settling::Awaited { hash, floor };
@@ -80,27 +90,23 @@ impl Side {
 
     /// Takes a snapshot in.
     pub(crate) fn observe(&mut self, channel: &Channel) {
-        let is_pending = |hash| channel.htlcs.iter().any(|htlc| htlc.hash == hash);
-        match &mut self.settling {
-            Settling::Shown => {}
-            Settling::Sent { hash, floor } => {
-                if is_pending(*hash) {
-                    *floor = channel.updates.saturating_add(1);
-                }
-            }
-            Settling::Awaited { hash, floor } => {
-                if is_pending(*hash) {
-                    *floor = Some(channel.updates.saturating_add(1));
-                } else if floor.is_some_and(|floor| channel.updates >= floor) {
-                    self.settling = Settling::Shown;
-                }
-            }
+        let (Settling::Sent { hash, floor } | Settling::Awaited { hash, floor }) =
+            &mut self.settling
+        else {
+            return;
+        };
+        if channel.htlcs.iter().any(|htlc| htlc.hash == *hash) {
+            *floor = Some(channel.updates.saturating_add(1));
+        } else if floor.is_some_and(|floor| channel.updates >= floor)
+            && matches!(self.settling, Settling::Awaited { .. })
+        {
+            self.settling = Settling::Shown;
         }
     }
 
     /// Takes in a snapshot from a list that was asked for after the settlement.
-    pub(crate) fn observe_listed(&mut self, channel: &Channel) {
-        if let Settling::Awaited { hash, floor: None } = self.settling
+    pub(crate) fn observe_answer(&mut self, channel: &Channel) {
+        if let Settling::Awaited { hash, .. } = self.settling
             && !channel.htlcs.iter().any(|htlc| htlc.hash == hash)
         {
             self.settling = Settling::Shown;
@@ -108,11 +114,16 @@ impl Side {
         self.observe(channel);
     }
 
-    /// Lets the next list tell whatever its `updates`.
-    pub(crate) fn await_list(&mut self) {
-        if let Settling::Awaited { floor, .. } = &mut self.settling {
-            *floor = None;
-        }
+    /// Whether a settlement waits for a snapshot.
+    pub(crate) const fn awaits_snapshot(&self) -> bool {
+        matches!(self.settling, Settling::Awaited { .. })
+    }
+
+    /// A list is asked for. Returns how long to wait before the next.
+    pub(crate) fn list_asked(&mut self) -> Duration {
+        let doublings = self.lists.min(LIST_DOUBLINGS_MAX);
+        self.lists = self.lists.saturating_add(1);
+        LIST_WAIT_MIN.saturating_mul(1 << doublings)
     }
 
     /// An attempt succeeded.
@@ -120,9 +131,9 @@ impl Side {
         (self.failures, self.holds_until, self.amount_max) = (0, None, None);
     }
 
-    /// The payer refused: the next attempt waits until it may succeed.
-    pub(crate) fn refused(&mut self, now: Time, retry_at: Option<Time>) {
-        self.holds_until = retry_at.max(Some(now + BACKOFF_MIN));
+    /// The payer refused for a reason that will be foreseen: the next attempt waits a moment.
+    pub(crate) fn refused(&mut self, now: Time) {
+        self.holds_until = Some(now + BACKOFF_MIN);
     }
 
     /// The channel could not carry `amount`: the next attempt asks less.
@@ -135,6 +146,12 @@ impl Side {
         let doublings = self.failures.min(BACKOFF_DOUBLINGS_MAX);
         self.failures = self.failures.saturating_add(1);
         self.holds_until = Some(now + BACKOFF_MIN.saturating_mul(1 << doublings));
+    }
+
+    /// What was paid came another way than it should: the side stays away for long.
+    pub(crate) fn mistrusts(&mut self, now: Time) {
+        self.failures = BACKOFF_DOUBLINGS_MAX;
+        self.failed(now);
     }
 }
 
@@ -154,7 +171,7 @@ mod tests {
 
     fn sent() -> Side {
         let mut side = Side::default();
-        side.sent(HASH, &channel(10, false));
+        side.sent(HASH);
         side
     }
 
@@ -163,19 +180,21 @@ mod tests {
         let mut side = sent();
         side.observe(&channel(11, true));
         assert!(side.settled(HASH, Some(&channel(11, true))));
+        side.observe(&channel(11, false));
+        assert!(side.awaits_snapshot());
         side.observe(&channel(12, false));
-        assert_eq!(side.settling, Settling::Shown);
+        assert!(!side.awaits_snapshot());
     }
 
     #[test]
-    fn a_snapshot_from_before_the_htlc_does_not_show_it() {
+    fn a_snapshot_from_before_the_htlc_does_not_show_it_whatever_its_updates() {
         let mut side = sent();
-        assert!(side.settled(HASH, Some(&channel(11, false))));
-        side.observe(&channel(13, true));
-        side.observe(&channel(13, false));
-        assert_ne!(side.settling, Settling::Shown);
-        side.observe(&channel(14, false));
-        assert_eq!(side.settling, Settling::Shown);
+        assert!(side.settled(HASH, Some(&channel(99, false))));
+        side.observe(&channel(100, false));
+        assert!(side.awaits_snapshot());
+        side.observe(&channel(101, true));
+        side.observe(&channel(102, false));
+        assert!(!side.awaits_snapshot());
     }
 
     #[test]
@@ -187,13 +206,13 @@ mod tests {
     }
 
     #[test]
-    fn after_a_restart_only_a_list_shows_it() {
+    fn a_list_that_was_asked_for_afterwards_shows_it_unless_the_htlc_is_still_there() {
         let mut side = Side::default();
         assert!(side.settled(HASH, Some(&channel(99, false))));
-        side.observe(&channel(100, false));
-        assert_ne!(side.settling, Settling::Shown);
-        side.observe_listed(&channel(100, false));
-        assert_eq!(side.settling, Settling::Shown);
+        side.observe_answer(&channel(100, true));
+        assert!(side.awaits_snapshot());
+        side.observe_answer(&channel(101, false));
+        assert!(!side.awaits_snapshot());
     }
 
     #[test]

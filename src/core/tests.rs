@@ -13,7 +13,7 @@ use bitcoin::secp256k1::SecretKey;
 
 use super::Core;
 use super::action::Action;
-use super::channel::Channel;
+use super::channel::{Channel, Htlc};
 use super::event::{Event, InvoiceEnd, OwnNode};
 use super::fixture::{self, Wanted};
 use super::invoice::Network;
@@ -151,6 +151,41 @@ impl World {
         actions
     }
 
+    /// Both nodes tell of one channel with `sat` of Bob's on their way to Alice.
+    fn in_flight(
+        &mut self,
+        updates: u64,
+        n: u8,
+        alice: u64,
+        bob: u64,
+        hash: PaymentHash,
+        sat: u64,
+    ) {
+        for (node, view) in self.views(n, alice, bob) {
+            let is_incoming = node == self.alice.1;
+            let htlcs = vec![Htlc { is_incoming, amount: Msat::new(sat * 1000), hash }];
+            let capacity = view.capacity.saturating_add(Msat::new(sat * 1000));
+            let channel = Channel { updates, htlcs, capacity, ..view };
+            self.tell(Event::ChannelUpdated { node, channel });
+        }
+    }
+
+    /// Both nodes answer the core's own question for a list.
+    fn answer(&mut self, updates: u64, channels: &[(u8, u64, u64)]) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for side in [0, 1] {
+            let seen = channels.iter().map(|(n, alice, bob)| {
+                let (_, view) = self.views(*n, *alice, *bob)[side].clone();
+                Channel { updates, ..view }
+            });
+            let channels = seen.collect();
+            let [node, with] =
+                if side == 0 { [self.alice.1, self.bob.1] } else { [self.bob.1, self.alice.1] };
+            actions.extend(self.tell(Event::ListAnswered { node, with, channels }));
+        }
+        actions
+    }
+
     /// Makes the invoice that the core asks for in `actions`, as its node would; `change` makes
     /// it another one.
     fn invoice(&mut self, actions: &[Action], change: impl FnOnce(&mut Wanted)) -> Vec<Action> {
@@ -170,8 +205,16 @@ impl World {
         self.tell(Event::InvoiceCreated { rebalance, invoice, wall: self.now })
     }
 
-    /// Drifts the first channel so that Alice is poor, and pays what she asks as far as to `Pay`.
+    /// Drifts the first channel so that Alice is poor, and pays what she asks until it is in
+    /// flight.
     fn pay_once(&mut self) -> PaymentHash {
+        let hash = self.send_once();
+        self.in_flight(11, 1, 200_000, 500_000, hash, 300_000);
+        hash
+    }
+
+    /// The same, as far as to `Pay`.
+    fn send_once(&mut self) -> PaymentHash {
         let asked = self.list(10, &[(1, 200_000, 800_000)]);
         let paid = self.invoice(&asked, |_| {});
         payment(&paid).expect("a payment").0
@@ -180,7 +223,7 @@ impl World {
     /// Both nodes say that the payment arrived.
     fn settle(&mut self, hash: PaymentHash) -> Vec<Action> {
         let mut actions = self.outcome(hash, Outcome::Settled);
-        let end = InvoiceEnd::Settled { paid: Msat::new(1), over: Vec::new() };
+        let end = InvoiceEnd::Settled { paid: Msat::MAX, over: Vec::new() };
         actions.extend(self.tell(Event::InvoiceEnded { hash, end }));
         actions
     }

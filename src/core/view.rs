@@ -93,22 +93,20 @@ impl Views {
     }
 
     /// Takes in a list that is complete for `node` and, where given, one counterparty. Returns
-    /// the channels that it names and those that it lacks.
+    /// the channels that it names.
     pub(crate) fn list(
         &mut self,
         node: NodeId,
         with: Option<NodeId>,
         channels: Vec<Channel>,
-    ) -> Listed {
+    ) -> BTreeSet<ChannelPoint> {
         let named: BTreeSet<ChannelPoint> = channels.iter().map(|channel| channel.point).collect();
         let is_lacking = |point: &ChannelPoint, view: &View| {
             with.is_none_or(|with| view.channel.counterparty == with) && !named.contains(point)
         };
-        let mut gone = BTreeSet::new();
         for (point, sides) in &mut self.by_point {
             if sides.get(&node).is_some_and(|view| is_lacking(point, view)) {
                 sides.remove(&node);
-                gone.insert(*point);
             }
         }
         self.by_point.retain(|_, sides| !sides.is_empty());
@@ -124,7 +122,7 @@ impl Views {
                 }
             }
         }
-        Listed { named, gone }
+        named
     }
 
     /// Notes what is known of a node's own bounds for a channel; returns what was.
@@ -145,15 +143,6 @@ impl Views {
         }
         self.by_point.retain(|_, sides| !sides.is_empty());
     }
-}
-
-/// What a list told.
-#[derive(Debug)]
-pub(crate) struct Listed {
-    /// The channels on it.
-    pub(crate) named: BTreeSet<ChannelPoint>,
-    /// The channels that were known and are not on it.
-    pub(crate) gone: BTreeSet<ChannelPoint>,
 }
 
 #[cfg(test)]
@@ -198,10 +187,11 @@ mod tests {
         let with_b = fixture::channel(1, 400, 600);
         let with_c = Channel { counterparty: fixture::NODE_C, ..fixture::channel(2, 400, 600) };
         views.list(fixture::NODE_A, None, vec![with_b.clone(), with_c.clone()]);
-        let listed = views.list(fixture::NODE_A, Some(fixture::NODE_B), Vec::new());
-        assert_eq!(listed.gone, BTreeSet::from([with_b.point]));
+        views.list(fixture::NODE_A, Some(fixture::NODE_B), Vec::new());
+        assert!(views.of(with_b.point, fixture::NODE_A).is_none());
         assert!(views.of(with_c.point, fixture::NODE_A).is_some());
-        let listed = views.list(fixture::NODE_A, None, vec![with_b]);
-        assert_eq!(listed.gone, BTreeSet::from([with_c.point]));
+        views.list(fixture::NODE_A, None, vec![with_b.clone()]);
+        assert!(views.of(with_b.point, fixture::NODE_A).is_some());
+        assert!(views.of(with_c.point, fixture::NODE_A).is_none());
     }
 }

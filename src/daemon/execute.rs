@@ -160,7 +160,7 @@ impl Executor {
                 let lnd = node(&id)?;
                 report(inputs, async move {
                     let channels = lnd.channels(Some(with)).await.ok()?;
-                    Some(Event::ChannelsListed { node: id, with: Some(with), channels })
+                    Some(Event::ListAnswered { node: id, with, channels })
                 })
             }
             Action::ReadForwarding { node: id, point, scid } => {

@@ -16,16 +16,44 @@ fn ten_drifts_at_once_against_two_payments_make_two() {
     let mut world = World::new(capped(|policy| policy.payments_max = 2));
     let drifted: Vec<(u8, u64, u64)> = (1..=10).map(|n| (n, 200_000, 800_000)).collect();
     let batch = world.list(10, &drifted);
-    let mut paid = 0;
+    assert_eq!(asked(&batch), [300_000, 300_000], "no invoice is made that would be refused");
+    let mut paid = Vec::new();
     for action in batch {
         if matches!(action, Action::CreateInvoice { .. }) {
-            paid += payment(&world.invoice(&[action], |_| {})).iter().count();
+            paid.extend(payment(&world.invoice(&[action], |_| {})));
         }
     }
-    assert_eq!(paid, 2);
+    assert_eq!(paid.len(), 2);
+    let failure = Failure::InsufficientBalance;
+    let failed = world.outcome(paid[0].0, Outcome::Failed(failure));
+    assert_eq!(asked(&failed), [300_000], "what is given back is there for the next");
+}
+
+#[test]
+fn the_payer_refuses_what_it_could_not_foresee() {
+    let mut world = World::new(capped(|policy| policy.payments_max = 1));
+    let batch = world.list(10, &[(1, 200_000, 800_000)]);
+    // A payment over another channel that nobody knew of when Alice asked.
+    let hash = PaymentHash::new([9; 32]);
+    let attempt = crate::core::record::Attempt {
+        rebalance: crate::ids::RebalanceId::new([9; 16]),
+        paid_to: world.alice.1,
+        paid_by: world.bob.1,
+        point: fixture::point(2),
+        scid: crate::ids::Scid::new(2),
+        amount: Msat::new(1_000),
+    };
+    let bill = crate::core::record::Bill { hash, invoice: String::new(), expires_at: world.now };
+    let entry = Entry::PaymentIntended(attempt.clone(), bill);
+    world.core.ledger.apply(&Record { at: world.now, entry });
+    let refused = world.invoice(&batch, |_| {});
+    assert_eq!(payment(&refused), None);
     assert_eq!(last_failure(&world.log), "maxTransactionsPerPeriod");
-    let failed = world.log.iter().filter(|r| matches!(r.entry, Entry::RebalanceFailed(..))).count();
-    assert_eq!(failed, 8);
+    // What held it back is given back at once, long before the period is over.
+    let entry = Entry::PaymentFailed(attempt, hash, Failure::InsufficientBalance);
+    world.core.ledger.apply(&Record { at: world.now, entry });
+    assert_eq!(asked(&world.pass(4)), [0; 0]);
+    assert_eq!(asked(&world.pass(1)), [300_000]);
 }
 
 #[test]
@@ -78,6 +106,8 @@ fn no_interleaving_of_drifts_answers_and_kills_exceeds_a_cap() {
                 (0, Some(open)) => {
                     world.settle(sent[open].0);
                     sent[open].2 = Some(world.now);
+                    let even: Vec<_> = (1..=3).map(|n| (n, 500_000, 500_000)).collect();
+                    world.answer(updates, &even);
                 }
                 (1, Some(open)) => {
                     world.outcome(sent[open].0, Outcome::Failed(Failure::InsufficientBalance));

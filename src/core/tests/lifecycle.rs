@@ -1,7 +1,6 @@
 //! From drift to rest: rules 1, 2, 5, 8 and 11, and what a stop and a pause do.
 
 use super::*;
-use crate::core::channel::Htlc;
 use crate::core::outcome::Failure;
 use crate::core::record::{Pause, Scope};
 
@@ -15,6 +14,7 @@ fn a_drift_is_invoiced_paid_and_recorded_in_that_order() {
     assert_eq!(names(&paid), ["InvoiceCreated", "PaymentIntended", "Pay", "WatchInvoice"]);
     let (hash, sat) = payment(&paid).expect("a payment");
     assert_eq!(sat, 300_000);
+    world.in_flight(11, 1, 200_000, 500_000, hash, 300_000);
     let settled = world.settle(hash);
     assert_eq!(names(&settled), ["PaymentSettled", "RebalanceSettled"]);
     let rest = world.update(12, 1, 500_000, 500_000);
@@ -45,8 +45,7 @@ fn nothing_moves_until_a_snapshot_shows_the_settlement() {
     let mut world = World::new(settings());
     let hash = world.pay_once();
     world.settle(hash);
-    // The snapshots of both sides are those from before the payment.
-    assert_eq!(asked(&world.update(11, 1, 200_000, 800_000)), [0; 0]);
+    assert_eq!(asked(&world.pass(1)), [0; 0]);
     assert_eq!(asked(&world.update(12, 1, 500_000, 500_000)), [0; 0]);
     assert_eq!(asked(&world.update(13, 1, 100_000, 900_000)), [400_000]);
 }
@@ -58,7 +57,84 @@ fn a_list_is_asked_for_where_no_snapshot_comes() {
     world.settle(hash);
     assert_eq!(names(&world.pass(9)), [""; 0]);
     assert_eq!(names(&world.pass(1)), ["ListChannels", "ListChannels"]);
-    assert_eq!(asked(&world.list(10, &[(1, 200_000, 800_000)])), [300_000]);
+    // A list that was under way already is no answer.
+    assert_eq!(asked(&world.list(11, &[(1, 200_000, 800_000)])), [0; 0]);
+    assert_eq!(asked(&world.answer(12, &[(1, 200_000, 800_000)])), [300_000]);
+}
+
+#[test]
+fn updates_that_are_not_ours_do_not_show_a_settlement() {
+    let mut world = World::new(settings());
+    let hash = world.send_once();
+    // Others' HTLCs come before ours, and lnd tells of ours late.
+    let settled = world.settle(hash);
+    assert!(names(&settled).contains(&"ListChannels".to_owned()));
+    assert_eq!(asked(&world.update(12, 1, 200_000, 800_000)), [0; 0]);
+    world.in_flight(13, 1, 200_000, 500_000, hash, 300_000);
+    assert_eq!(asked(&world.update(14, 1, 500_000, 500_000)), [0; 0]);
+    assert_eq!(asked(&world.update(15, 1, 100_000, 900_000)), [400_000]);
+}
+
+#[test]
+fn lists_that_show_nothing_are_asked_for_ever_more_rarely() {
+    let mut world = World::new(settings());
+    let hash = world.send_once();
+    world.settle(hash);
+    let mut lists = 0;
+    for _ in 0..3600 {
+        let asked = names(&world.pass(1));
+        lists += asked.iter().filter(|name| *name == "ListChannels").count();
+        world.in_flight(13, 1, 200_000, 500_000, hash, 300_000);
+    }
+    assert!((2..=40).contains(&lists), "{lists} lists in an hour");
+}
+
+#[test]
+fn a_payee_that_needs_it_no_more_is_not_paid() {
+    let mut world = World::new(settings());
+    let batch = world.list(10, &[(1, 200_000, 800_000)]);
+    let [(node, view), _] = world.views(1, 700_000, 300_000);
+    world.tell(Event::ChannelUpdated { node, channel: Channel { updates: 11, ..view } });
+    let answered = world.invoice(&batch, |_| {});
+    assert_eq!(payment(&answered), None);
+    assert_eq!(last_failure(&world.log), "noLongerNeeded");
+}
+
+#[test]
+fn what_came_another_way_or_short_is_told_and_the_side_stays_away() {
+    for (paid, over) in [(299_999_999, 1), (300_000_000, 77)] {
+        let mut world = World::new(settings());
+        let hash = world.pay_once();
+        world.outcome(hash, Outcome::Settled);
+        let over = vec![crate::ids::Scid::new(over)];
+        let end = InvoiceEnd::Settled { paid: Msat::new(paid), over };
+        let told = world.tell(Event::InvoiceEnded { hash, end });
+        assert!(told.iter().any(|action| matches!(
+            action,
+            Action::Narrate(crate::core::narrative::Narrative::Error { .. })
+        )));
+        assert_eq!(asked(&world.update(12, 1, 100_000, 900_000)), [0; 0]);
+        assert_eq!(asked(&world.pass(639)), [0; 0]);
+        assert_eq!(asked(&world.pass(1)), [400_000]);
+    }
+}
+
+#[test]
+fn bounds_in_the_way_are_read_again_in_time() {
+    let mut world = World::new(settings());
+    let (node, point) = (world.bob.1, fixture::point(1));
+    world.list(10, &[(1, 500_000, 500_000)]);
+    let forwarding = |sat: u64| crate::core::channel::Forwarding {
+        htlc_min: Msat::new(1),
+        htlc_max: Msat::new(sat * 1000),
+    };
+    world.tell(Event::ForwardingRead { node, point, forwarding: forwarding(500) });
+    let refused = world.update(11, 1, 200_000, 800_000);
+    assert!(names(&refused).contains(&"ReadForwarding".to_owned()));
+    assert_eq!(names(&world.pass(599)), [""; 0]);
+    assert_eq!(names(&world.pass(1)), ["ReadForwarding"]);
+    let read = world.tell(Event::ForwardingRead { node, point, forwarding: forwarding(900_000) });
+    assert_eq!(asked(&read), [300_000]);
 }
 
 #[test]
@@ -82,6 +158,16 @@ fn a_channel_that_a_list_lacks_is_let_go_and_an_error_is_no_list() {
     assert_eq!(world.core.watched(), 1);
     world.connect(node, "alice", true);
     world.list(11, &[]);
+    assert_eq!(world.core.watched(), 0);
+
+    // Closed while both were away.
+    world.list(12, &[(2, 500_000, 500_000)]);
+    for (node, alias) in [(world.alice.1, "alice"), (world.bob.1, "bob")] {
+        world.tell(Event::NodeDisconnected { node });
+        world.connect(node, alias, true);
+    }
+    assert_eq!(world.core.watched(), 1);
+    world.list(13, &[]);
     assert_eq!(world.core.watched(), 0);
 }
 
@@ -142,6 +228,7 @@ fn a_failed_payment_is_given_back_and_tried_again_later_with_another_invoice() {
     let failed = world.outcome(first, Outcome::Failed(Failure::TemporaryChannelFailure));
     let steps = ["PaymentFailed", "ReadForwarding", "RebalanceFailed", "CancelInvoice"];
     assert_eq!(names(&failed), steps);
+    world.update(12, 1, 200_000, 800_000);
     assert_eq!(asked(&world.pass(4)), [0; 0]);
     let again = world.pass(1);
     assert_eq!(asked(&again), [150_000], "half of what the channel could not carry");
@@ -207,6 +294,7 @@ fn a_daemon_that_stops_begins_nothing_and_ends_what_it_began() {
     let hash = payment(&world.invoice(&asked, |_| {})).expect("a payment").0;
     world.tell(Event::Stopping);
     assert!(!world.core.is_at_rest());
+    world.in_flight(11, 1, 200_000, 500_000, hash, 300_000);
     assert_eq!(names(&world.settle(hash)), ["PaymentSettled", "RebalanceSettled"]);
     assert_eq!(super::asked(&world.update(12, 1, 100_000, 900_000)), [0; 0]);
 }

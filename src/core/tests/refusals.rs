@@ -149,7 +149,7 @@ fn the_payer_keeps_its_reserve_its_fee_buffer_and_its_htlc_bounds() {
     let sat = |sat: u64| Msat::new(sat * 1000);
     meanwhile(bobs_view(|channel| channel.ours.reserve = sat(500_001)), "notSendable");
     meanwhile(bobs_view(|channel| channel.ours.in_flight_max = sat(299_999)), "notSendable");
-    meanwhile(bobs_view(|channel| channel.ours.htlc_min = sat(300_001)), "notSendable");
+    meanwhile(bobs_view(|channel| channel.ours.htlc_min = sat(300_001)), "belowChannelMinimum");
     meanwhile(
         |world| {
             let (node, point) = (world.bob.1, fixture::point(1));
