@@ -19,6 +19,8 @@ pub struct Clock {
     /// The wall clock as it was last read, and when.
     wall: Time,
     wall_read: Instant,
+    /// The last step, until somebody asks for it.
+    untold: Option<Step>,
 }
 
 /// A jump of the wall clock against the monotonic one.
@@ -34,17 +36,18 @@ impl Clock {
     /// A clock that starts at the wall clock, or at `at_least` where that is later.
     pub fn start(at_least: Time) -> Self {
         let (wall, instant) = (wall(), Instant::now());
-        Self { base: wall.max(at_least), since: instant, wall, wall_read: instant }
+        Self { base: wall.max(at_least), since: instant, wall, wall_read: instant, untold: None }
     }
 
     /// The core's time.
     pub fn now(&mut self) -> Time {
-        self.advance(wall(), Instant::now()).0
+        self.advance(wall(), Instant::now())
     }
 
-    /// How the wall clock jumped since it was last looked at, if it did.
+    /// How the wall clock last jumped, if it did since this was last asked.
     pub fn step(&mut self) -> Option<Step> {
-        self.advance(wall(), Instant::now()).1
+        self.advance(wall(), Instant::now());
+        self.untold.take()
     }
 
     /// How long it is until `deadline`.
@@ -52,7 +55,7 @@ impl Clock {
         deadline.since(self.now())
     }
 
-    fn advance(&mut self, wall: Time, instant: Instant) -> (Time, Option<Step>) {
+    fn advance(&mut self, wall: Time, instant: Instant) -> Time {
         let expected = self.wall + instant.saturating_duration_since(self.wall_read);
         let step = match (wall.since(expected), expected.since(wall)) {
             (ahead, _) if ahead > STEP_MIN => Some(Step::Forward(ahead)),
@@ -60,13 +63,14 @@ impl Clock {
             _ => None,
         };
         if step.is_some() {
+            self.untold = step;
             (self.wall, self.wall_read) = (wall, instant);
         }
         let monotonic = self.base + instant.saturating_duration_since(self.since);
         if wall > monotonic {
             (self.base, self.since) = (wall, instant);
         }
-        (wall.max(monotonic), step)
+        wall.max(monotonic)
     }
 }
 
@@ -82,7 +86,7 @@ mod tests {
 
     fn clock(at: u64, instant: Instant) -> Clock {
         let wall = Time::from_unix_ms(at);
-        Clock { base: wall, since: instant, wall, wall_read: instant }
+        Clock { base: wall, since: instant, wall, wall_read: instant, untold: None }
     }
 
     /// The core's time and the step, when both clocks started at 100 s, `monotonic` seconds
@@ -91,8 +95,8 @@ mod tests {
         let start = Instant::now();
         let mut clock = clock(100_000, start);
         let instant = start + Duration::from_secs(monotonic);
-        let (now, step) = clock.advance(Time::from_unix_ms(wall * 1000), instant);
-        (now.unix_ms() / 1000, step)
+        let now = clock.advance(Time::from_unix_ms(wall * 1000), instant);
+        (now.unix_ms() / 1000, clock.untold)
     }
 
     #[test]
@@ -104,11 +108,12 @@ mod tests {
     }
 
     #[test]
-    fn a_step_is_told_once() {
-        let start = Instant::now();
-        let mut clock = clock(100_000, start);
-        let wall = Time::from_unix_ms(50_000);
-        assert!(clock.advance(wall, start).1.is_some());
-        assert!(clock.advance(wall, start).1.is_none());
+    fn a_step_is_told_once_whoever_looked_at_the_clock_before() {
+        let mut clock = Clock::start(Time::default());
+        clock.wall = clock.wall + Duration::from_secs(3600);
+        clock.now();
+        clock.until(Time::default());
+        assert!(matches!(clock.step(), Some(Step::Back(_))));
+        assert_eq!(clock.step(), None);
     }
 }
