@@ -114,7 +114,8 @@ struct Shared {
 impl Audit {
     /// Appends to the transaction log. The records are queued by the call itself, in the order of
     /// calls; the future resolves once they are durable. They become durable together or, where the
-    /// process dies, as a prefix. After an error the log refuses all, until it is opened again.
+    /// process dies, as a prefix. After any error the log refuses all that comes later, until it
+    /// is opened again: so what is durable has no holes.
     pub fn record(
         &self,
         records: Vec<Record>,
@@ -127,7 +128,11 @@ impl Audit {
     fn enqueue(&self, records: &[Record]) -> Result<writer::Outcome, AuditError> {
         let mut lines = Lines::default();
         for record in records {
-            lines.push(&transaction::encode(record).map_err(AuditError::encode)?);
+            let line = transaction::encode(record).map_err(|error| {
+                self.0.transactions.leave_out();
+                AuditError::encode(error)
+            })?;
+            lines.push(&line);
         }
         self.0.transactions.append(lines)
     }

@@ -3,6 +3,7 @@
 //! File I/O blocks, so it has a thread of its own; what it has begun, it ends. Whatever waits when
 //! it looks up is appended as one commit, so many waiters share one fdatasync.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::{mem, thread};
 
 use tokio::sync::{mpsc, oneshot};
@@ -41,6 +42,9 @@ enum Job {
 #[derive(Debug)]
 pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
+    afterwards: Afterwards,
+    /// Whether something could not be queued that later appends may build upon.
+    has_hole: AtomicBool,
     /// Kept, so that it is clear who owns the thread; it ends when the queue does.
     _thread: thread::JoinHandle<()>,
 }
@@ -66,18 +70,30 @@ impl Writer {
                 }
             })
             .map_err(AuditError::io("start a thread for", &path))?;
-        Ok(Self { jobs, _thread: thread })
+        Ok(Self { jobs, afterwards, has_hole: AtomicBool::new(false), _thread: thread })
     }
 
     /// Queues lines, without waiting.
     pub(super) fn append(&self, lines: Lines) -> Result<Outcome, AuditError> {
+        if self.has_hole.load(Ordering::Relaxed) {
+            return Err(AuditError::Stopped);
+        }
         let (told, outcome) = oneshot::channel();
         match self.jobs.try_send(Job::Append(lines, told)) {
             Ok(()) => Ok(outcome),
             Err(mpsc::error::TrySendError::Full(_)) => {
+                self.leave_out();
                 Err(AuditError::QueueFull { waiting: QUEUE_MAX })
             }
             Err(mpsc::error::TrySendError::Closed(_)) => Err(AuditError::Stopped),
+        }
+    }
+
+    /// Something is missing: what comes after it is refused, where that would make a hole.
+    pub(super) fn leave_out(&self) {
+        match self.afterwards {
+            Afterwards::Refuse => self.has_hole.store(true, Ordering::Relaxed),
+            Afterwards::Reopen(_) => {}
         }
     }
 
@@ -169,15 +185,34 @@ mod tests {
 
     #[test]
     fn a_full_queue_is_an_error_and_never_waited_for() {
-        let (jobs, queue) = mpsc::channel(QUEUE_MAX);
-        let writer = Writer { jobs, _thread: thread::spawn(|| {}) };
-        let _waiting: Vec<_> =
-            (0..QUEUE_MAX).map(|_| writer.append(Lines::default()).expect("fits")).collect();
-        let full = writer.append(Lines::default()).expect_err("does not fit");
-        assert!(matches!(full, AuditError::QueueFull { .. }), "{full}");
+        let (writer, queue) = filled(Afterwards::Reopen(|_| Ok(())));
         drop(queue);
         let ended = writer.append(Lines::default()).expect_err("has ended");
         assert!(matches!(ended, AuditError::Stopped), "{ended}");
+    }
+
+    #[test]
+    fn after_a_full_queue_a_log_that_money_depends_on_refuses_all_though_there_is_room() {
+        for (afterwards, goes_on) in
+            [(Afterwards::Refuse, false), (Afterwards::Reopen(|_| Ok(())), true)]
+        {
+            let (writer, mut queue) = filled(afterwards);
+            queue.try_recv().expect("there is room again");
+            assert_eq!(writer.append(Lines::default()).is_ok(), goes_on, "{afterwards:?}");
+        }
+    }
+
+    /// A writer whose queue nobody reads, and which has refused an append for that.
+    fn filled(afterwards: Afterwards) -> (Writer, mpsc::Receiver<Job>) {
+        let (jobs, queue) = mpsc::channel(QUEUE_MAX);
+        let has_hole = AtomicBool::new(false);
+        let writer = Writer { jobs, afterwards, has_hole, _thread: thread::spawn(|| {}) };
+        for _ in 0..QUEUE_MAX {
+            writer.append(Lines::default()).expect("fits");
+        }
+        let full = writer.append(Lines::default()).expect_err("does not fit");
+        assert!(matches!(full, AuditError::QueueFull { .. }), "{full}");
+        (writer, queue)
     }
 
     #[test]
