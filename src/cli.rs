@@ -2,15 +2,17 @@
 //!
 //! Exit codes: 0, 1 for what went wrong while running, 64 for a command line that cannot be
 //! meant, 78 for a configuration that cannot be used.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands speak to people")]
+#![expect(clippy::print_stdout, reason = "commands speak to people")]
 
 pub mod audit;
 mod check;
 mod run;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use serde_json::json;
 
@@ -72,9 +74,24 @@ enum Command {
     },
 }
 
+impl Cli {
+    /// Itself, if its parts can be meant together.
+    fn sensible(self) -> Result<Self, clap::Error> {
+        match self.command {
+            Some(
+                Command::Check | Command::Audit(_) | Command::Schema | Command::Completions { .. },
+            ) if self.once => {
+                let words = "--once goes with run only";
+                Err(Self::command().error(ErrorKind::ArgumentConflict, words))
+            }
+            Some(_) | None => Ok(self),
+        }
+    }
+}
+
 /// Runs the command that the command line names.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse().and_then(Cli::sensible) {
         Ok(cli) => cli,
         Err(error) => {
             // Where even that cannot be printed, the exit code tells.
@@ -85,7 +102,8 @@ pub fn main() -> ExitCode {
     match dispatch(cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("tightrope: {error:#}");
+            // Where even that cannot be printed, the exit code tells.
+            drop(writeln!(std::io::stderr(), "tightrope: {error:#}"));
             if error.is::<ConfigError>() { ExitCode::from(CONFIG) } else { ExitCode::FAILURE }
         }
     }
@@ -93,11 +111,12 @@ pub fn main() -> ExitCode {
 
 fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     let load = || load(&cli.config, cli.dry_run);
-    match cli.command.unwrap_or(Command::Run { once: cli.once }) {
+    match cli.command.unwrap_or(Command::Run { once: false }) {
         Command::Run { once } => {
+            let mode = if once || cli.once { daemon::Mode::Once } else { daemon::Mode::Forever };
             let config = load()?;
             log_to_stderr(config.log);
-            run::run(&config, if once { daemon::Mode::Once } else { daemon::Mode::Forever })
+            run::run(&config, mode)
         }
         Command::Check => check::run(&load()?),
         Command::Audit(command) => {
@@ -140,6 +159,8 @@ fn log_to_stderr(log: config::Log) {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
         .with_writer(std::io::stderr)
+        // A line that cannot be written is no reason to stop, and telling of it would fail too.
+        .log_internal_errors(false)
         .with_target(false);
     match log.format {
         LogFormat::Human => {

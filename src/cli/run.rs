@@ -1,4 +1,6 @@
 //! `tightrope run`: the daemon in the foreground, until SIGTERM or SIGINT.
+//!
+//! SIGHUP, by which other daemons read their configuration again, does not end it.
 
 use std::process::ExitCode;
 
@@ -15,6 +17,7 @@ pub(super) fn run(config: &Config, mode: Mode) -> anyhow::Result<ExitCode> {
         let stop = CancellationToken::new();
         let mut terminate = signal(SignalKind::terminate()).map_err(DaemonError::Signals)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Signals)?;
+        let mut hangup = signal(SignalKind::hangup()).map_err(DaemonError::Signals)?;
         let daemon = daemon::run(config, mode, stop.clone());
         tokio::pin!(daemon);
         loop {
@@ -22,6 +25,9 @@ pub(super) fn run(config: &Config, mode: Mode) -> anyhow::Result<ExitCode> {
                 stopped = &mut daemon => return stopped,
                 _ = terminate.recv() => stop.cancel(),
                 _ = interrupt.recv() => stop.cancel(),
+                _ = hangup.recv() => {
+                    tracing::warn!("SIGHUP is ignored: to have the configuration read, restart");
+                }
             }
         }
     })?;

@@ -59,7 +59,15 @@ fn each_command_has_help_with_an_example() {
 #[test]
 fn what_cannot_be_meant_exits_with_64_and_what_cannot_be_used_with_78() {
     let good = folder("127.0.0.1:1");
-    for args in [&["bogus"] as &[&str], &["--bogus"], &["audit", "bogus"]] {
+    for args in [
+        &["bogus"] as &[&str],
+        &["--bogus"],
+        &["audit", "bogus"],
+        &["--once", "check"],
+        &["--once", "audit", "list"],
+        &["--once", "schema"],
+        &["check", "--once"],
+    ] {
         assert_eq!(tightrope(good.path(), args).status.code(), Some(64), "{args:?}");
     }
     let bad = tempfile::tempdir().expect("a temporary folder");
@@ -79,8 +87,10 @@ fn a_node_that_does_not_answer_makes_check_and_a_single_pass_exit_with_1() {
     let said = text(&check.stdout);
     assert!(said.contains("fault: 127.0.0.1:1 does not answer"), "{said}");
     assert!(said.contains("trustedNodes"), "{said}");
-    let pass = tightrope(folder.path(), &["--once"]);
-    assert_eq!(pass.status.code(), Some(1));
+    for args in [&["--once"] as &[&str], &["run", "--once"], &["--once", "run"]] {
+        let pass = tightrope(folder.path(), args);
+        assert_eq!(pass.status.code(), Some(1), "{args:?}");
+    }
 }
 
 #[test]

@@ -19,6 +19,10 @@ struct Service {
 
 impl Service {
     fn start(prepare: impl FnOnce(&Path)) -> Self {
+        Self::start_with(Stdio::null(), prepare)
+    }
+
+    fn start_with(stderr: Stdio, prepare: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let local = serde_json::json!({
             "secret": "correct horse battery staple",
@@ -36,7 +40,7 @@ impl Service {
             .env("NOTIFY_SOCKET", &path)
             .env("WATCHDOG_USEC", "400000")
             .env_remove("WATCHDOG_PID")
-            .stderr(Stdio::null())
+            .stderr(stderr)
             .spawn()
             .expect("the daemon starts");
         Self { daemon, socket, _folder: folder }
@@ -60,10 +64,14 @@ impl Service {
         panic!("{wanted} did not come in time");
     }
 
-    fn terminate(&mut self) -> Option<i32> {
+    fn signal(&self, signal: &str) {
         let pid = self.daemon.id().to_string();
-        let killed = Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
+        let killed = Command::new("kill").args([signal, &pid]).status().expect("kill runs");
         assert!(killed.success());
+    }
+
+    fn terminate(&mut self) -> Option<i32> {
+        self.signal("-TERM");
         self.expect("STOPPING=1");
         self.daemon.wait().expect("the daemon ends").code()
     }
@@ -99,6 +107,22 @@ fn a_log_that_cannot_be_used_is_told_and_waited_for() {
     service.expect("WATCHDOG=1");
     fs::remove_file(service._folder.path().join("storage")).expect("the file was there");
     service.expect("STATUS=0 of 1 nodes answer");
+    assert_eq!(service.terminate(), Some(0));
+}
+
+#[test]
+fn a_hangup_is_no_reason_to_stop() {
+    let mut service = Service::start(|_| {});
+    service.expect("READY=1");
+    service.signal("-HUP");
+    assert_eq!(service.terminate(), Some(0));
+}
+
+#[test]
+fn stderr_that_takes_nothing_is_no_reason_to_stop() {
+    let full = fs::File::options().write(true).open("/dev/full").expect("it is there");
+    let mut service = Service::start_with(full.into(), |_| {});
+    service.expect("READY=1");
     assert_eq!(service.terminate(), Some(0));
 }
 
