@@ -28,9 +28,9 @@ const FIRST_RELIST: Duration = Duration::from_secs(1);
 const RARER: u32 = 10;
 
 impl Lnd {
-    /// Follows the node's channels until that fails, and says why: subscribes, lists, and from
-    /// then on sends what changes through `out`. A reader that is slow gets the newest snapshot
-    /// of each channel and not every one.
+    /// Follows the node's channels until that fails, and says why: subscribes, lists, and sends
+    /// first the list and then what changes through `out`. A reader that is slow gets the newest
+    /// snapshot of each channel and not every one.
     pub async fn follow(
         &self,
         node: NodeId,
@@ -47,6 +47,7 @@ impl Lnd {
             interval,
             full_list_at: Instant::now(),
             full_lists: 0,
+            has_listed: false,
         };
         follower.run(!tells_updates, out).await
     }
@@ -61,8 +62,10 @@ struct Follower {
     interval: Duration,
     /// When the next full list is due.
     full_list_at: Instant,
-    /// How many there were.
+    /// How many were begun.
     full_lists: u64,
+    /// Whether one is in. Until then nothing is passed on: an update says nothing of the others.
+    has_listed: bool,
 }
 
 /// A list under way, and what it is of.
@@ -96,7 +99,7 @@ impl Follower {
                     Ok(event) => self.hear_htlc(&event),
                     Err(error) => return error,
                 },
-                permit = out.reserve(), if !self.mailbox.is_empty() => {
+                permit = out.reserve(), if self.has_listed && !self.mailbox.is_empty() => {
                     let Ok(permit) = permit else { return LndError::Unheard };
                     if let Some(event) = self.mailbox.take() {
                         permit.send(event);
@@ -140,6 +143,7 @@ impl Follower {
     fn learn(&mut self, why: Why, lists: Lists) {
         for (with, channels) in lists {
             self.hints.learn(with, &channels, why == Why::Hinted, Instant::now());
+            self.has_listed |= with.is_none();
             self.mailbox.put_list(with, channels);
         }
     }

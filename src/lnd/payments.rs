@@ -45,10 +45,7 @@ impl Lnd {
             Ok(answer) => attempted(answer.get_ref()),
             Err(status) => unknown(&self.error(SEND_TO_ROUTE, status)),
         };
-        if matches!(outcome, Outcome::Failed(_)) {
-            // A height that was too old fails a payment too: the next one asks for it again.
-            self.remember_height(None);
-        }
+        self.doubt_height(&outcome);
         outcome
     }
 
@@ -56,23 +53,23 @@ impl Lnd {
     pub async fn track(&self, hash: PaymentHash) -> Outcome {
         let state = self.first_state(hash);
         match tokio::time::timeout(STATE_TIME_MAX, state).await {
-            Ok(outcome) => outcome,
+            Ok(outcome) => {
+                self.doubt_height(&outcome);
+                outcome
+            }
             Err(_) => Outcome::Unknown { detail: "the node told no state".to_owned() },
         }
     }
 
-    /// Waits until a payment under way has ended, and tells how. `Unknown` if the connection
-    /// breaks before.
-    pub async fn payment_end(&self, hash: PaymentHash) -> Outcome {
-        self.states_until(hash, |outcome| !matches!(outcome, Outcome::InFlight { .. })).await
+    /// Forgets the block height after a failure: one that was too old fails a payment too.
+    fn doubt_height(&self, outcome: &Outcome) {
+        if matches!(outcome, Outcome::Failed(_)) {
+            self.remember_height(None);
+        }
     }
 
+    /// The state of a payment that the node tells first, which is the present one.
     async fn first_state(&self, hash: PaymentHash) -> Outcome {
-        self.states_until(hash, |_| true).await
-    }
-
-    /// Follows the states of a payment until one of them is `wanted`.
-    async fn states_until(&self, hash: PaymentHash, wanted: fn(&Outcome) -> bool) -> Outcome {
         let request = TrackPaymentRequest {
             payment_hash: hash.as_bytes().to_vec(),
             no_inflight_updates: false,
@@ -85,17 +82,10 @@ impl Lnd {
             Ok(answer) => answer.into_inner(),
             Err(status) => return failed(status),
         };
-        loop {
-            match states.message().await {
-                Ok(Some(payment)) => {
-                    let outcome = tracked(&payment);
-                    if wanted(&outcome) {
-                        return outcome;
-                    }
-                }
-                Ok(None) => return unknown(&self.ended(TRACK_PAYMENT)),
-                Err(status) => return failed(status),
-            }
+        match states.message().await {
+            Ok(Some(payment)) => tracked(&payment),
+            Ok(None) => unknown(&self.ended(TRACK_PAYMENT)),
+            Err(status) => failed(status),
         }
     }
 

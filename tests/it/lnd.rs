@@ -1,13 +1,14 @@
 //! The edge to LND, against nodes in process that do as each test's script says.
 
 mod authorized;
-mod fake;
+pub(crate) mod fake;
 mod refusing;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use tightrope::core::event::{Event, InvoiceEnd};
 use tightrope::core::outcome::{Failure, Outcome};
@@ -186,10 +187,10 @@ async fn a_payment_whose_answer_is_lost_is_unknown_and_not_sent_again() {
         ..Default::default()
     };
     let in_flight = state(PaymentStatus::InFlight, vec![attempt(HtlcStatus::InFlight, 0)]);
-    fake.script.lock().unwrap().states =
-        vec![in_flight, state(PaymentStatus::Succeeded, Vec::new())];
+    fake.script.lock().unwrap().states = vec![in_flight];
     assert_eq!(lnd.track(hash).await, Outcome::InFlight { has_attempts: true });
-    assert_eq!(lnd.payment_end(hash).await, Outcome::Settled);
+    fake.script.lock().unwrap().states = vec![state(PaymentStatus::Succeeded, Vec::new())];
+    assert_eq!(lnd.track(hash).await, Outcome::Settled);
     assert_eq!(fake.count("SendToRouteV2"), 1);
 }
 
@@ -232,6 +233,13 @@ async fn the_height_is_asked_for_again_after_a_failed_payment_only() {
     let sent = fake.script.lock().unwrap().sent.clone();
     let locks = sent.iter().map(|it| it.route.as_ref().unwrap().total_time_lock);
     assert_eq!(locks.collect::<Vec<_>>(), [533, 533, 533, 534]);
+
+    // A failure that is only learnt later says as much.
+    let status = PaymentStatus::Failed.into();
+    fake.script.lock().unwrap().states = vec![lnrpc::Payment { status, ..Default::default() }];
+    lnd.track(authorized::payment().hash()).await;
+    assert_eq!(pay(arrived()).await, Outcome::Settled);
+    assert_eq!(fake.count("GetInfo"), 3);
 }
 
 #[tokio::test]
@@ -294,6 +302,23 @@ async fn following_subscribes_before_it_lists_and_passes_updates_on() {
     // An update needs no list, and nobody needs to hear of HTLCs.
     let expected = ["GetInfo", "SubscribeChannelEvents", "ListChannels", "ListChannels"];
     assert_eq!(fake.calls(), expected);
+}
+
+#[tokio::test]
+async fn nothing_is_passed_on_before_the_first_list() {
+    let fake = Fake::start(true).await;
+    let lists = Arc::new(Semaphore::new(0));
+    fake.script.lock().unwrap().lists = Some(Arc::clone(&lists));
+    fake.script.lock().unwrap().channels = vec![channel(1, 3), channel(2, 3)];
+    let mut following = follow(&fake, NEVER).await;
+    fake.called("ListChannels", 1).await;
+    let updated = lnrpc::ChannelCommitUpdate { channel: Some(channel(1, 4)) };
+    fake.tell(event(Told::UpdatedChannel(updated))).await;
+    // The answer comes over the same connection, behind the update.
+    following.lnd.info().await.expect("an answer");
+    lists.add_permits(2);
+    let first = following.next().await;
+    assert!(first.starts_with("all:"), "{first}");
 }
 
 #[tokio::test]
@@ -361,6 +386,7 @@ async fn following_ends_with_the_connection() {
 
 /// A node that is followed.
 struct Following {
+    lnd: Lnd,
     events: mpsc::Receiver<Event>,
     ended: tokio::task::JoinHandle<LndError>,
 }
@@ -370,9 +396,10 @@ async fn follow(fake: &Fake, refresh: Duration) -> Following {
     let lnd = fake.lnd();
     let info: Info = lnd.info().await.expect("an answer");
     let (out, events) = mpsc::channel(1);
-    let ended = tokio::spawn(async move { lnd.follow(node_id(), &info, refresh, out).await });
+    let followed = lnd.clone();
+    let ended = tokio::spawn(async move { followed.follow(node_id(), &info, refresh, out).await });
     fake.called("SubscribeChannelEvents", 1).await;
-    Following { events, ended }
+    Following { lnd, events, ended }
 }
 
 impl Following {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tonic::codegen::BoxStream;
 use tonic::codegen::tokio_stream::{self, StreamExt, wrappers::ReceiverStream};
@@ -26,7 +26,7 @@ use crate::fake_rpc::routerrpc::router_server::{Router, RouterServer};
 
 /// How long anything may take that a test waits for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
-/// The macaroon that the node takes.
+/// The macaroon that the node takes at first.
 pub(crate) const MACAROON: [u8; 4] = [2, 1, 0xab, 0xcd];
 
 /// What the node answers.
@@ -34,6 +34,10 @@ pub(crate) struct Script {
     pub(crate) version: &'static str,
     pub(crate) height: u32,
     pub(crate) channels: Vec<lnrpc::Channel>,
+    /// What each list waits for; none: nothing.
+    pub(crate) lists: Option<Arc<Semaphore>>,
+    /// The macaroon that is taken.
+    pub(crate) macaroon: Vec<u8>,
     /// The wallet is locked.
     pub(crate) is_locked: bool,
     /// The methods that the macaroon does not permit.
@@ -86,6 +90,8 @@ impl Fake {
             version: "0.21.2-beta commit=v0.21.2-beta",
             height: 450,
             channels: Vec::new(),
+            lists: None,
+            macaroon: MACAROON.to_vec(),
             is_locked: false,
             denied: BTreeSet::new(),
             attempt: None,
@@ -210,7 +216,7 @@ impl Node {
     fn enter<T>(&self, method: &'static str, request: &Request<T>) -> Result<(), Status> {
         self.called.send_modify(|calls| calls.push(method));
         let script = self.script.lock().expect("a script");
-        let expected = data_encoding::HEXLOWER.encode(&MACAROON);
+        let expected = data_encoding::HEXLOWER.encode(&script.macaroon);
         let macaroon = request.metadata().get("macaroon").and_then(|it| it.to_str().ok());
         if script.is_locked {
             Err(Status::unknown("wallet locked, unlock it to enable full RPC access"))
@@ -259,6 +265,10 @@ impl Lightning for Node {
         request: Request<lnrpc::ListChannelsRequest>,
     ) -> Result<Response<lnrpc::ListChannelsResponse>, Status> {
         self.enter("ListChannels", &request)?;
+        let lists = self.script().lists.clone();
+        if let Some(lists) = lists {
+            lists.acquire().await.expect("it stays open").forget();
+        }
         let peer = data_encoding::HEXLOWER.encode(&request.get_ref().peer);
         let mut channels = self.script().channels.clone();
         channels.retain(|channel| peer.is_empty() || channel.remote_pubkey == peer);
