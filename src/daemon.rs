@@ -112,6 +112,9 @@ pub async fn run(
                 before = Some(opened.records);
                 match Run::start(config, mode, audit, ledger)?.drive(&stop).await {
                     Ended::Stopped(stopped) => return Ok(stopped),
+                    Ended::LogFailed(error) if error.remedy() == Remedy::GiveUp => {
+                        return Err(DaemonError::Audit(error.into()));
+                    }
                     Ended::LogFailed(error) => Unusable::Audit(error),
                 }
             }
@@ -122,11 +125,11 @@ pub async fn run(
             Err(error) if error.remedy() == Remedy::RetryLater => Unusable::Audit(error),
             Err(error) => return Err(DaemonError::Audit(Unusable::Audit(error))),
         };
-        tell::log_unusable(&error);
-        systemd::ready();
-        if mode == Mode::Once {
+        if mode == Mode::Once || stop.is_cancelled() {
             return Err(DaemonError::Audit(error));
         }
+        tell::log_unusable(&error);
+        systemd::ready();
         tokio::select! {
             () = stop.cancelled() => return Ok(Stopped::InGoodOrder),
             () = systemd::keep_alive_for(LOG_RETRY) => {}

@@ -77,6 +77,12 @@ pub enum AuditError {
     /// An earlier append failed, or the log was closed.
     #[error("the log takes nothing more until it is opened again")]
     Stopped,
+    /// The disk has not done what it began.
+    #[error(
+        "the disk does not answer: whether the newest entries are written is not known until the \
+         next start"
+    )]
+    Unanswered,
 }
 
 /// What helps against an [`AuditError`].
@@ -97,7 +103,8 @@ impl AuditError {
             | Self::SameName { .. }
             | Self::ForeignFolder { .. }
             | Self::ForeignLine { .. }
-            | Self::Damaged { .. } => Remedy::GiveUp,
+            | Self::Damaged { .. }
+            | Self::Unanswered => Remedy::GiveUp,
         }
     }
 

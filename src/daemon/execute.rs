@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -35,8 +35,8 @@ const NOT_CONNECTED: &str = "the node does not answer";
 #[derive(Debug)]
 pub(super) struct Executor {
     pub(super) audit: Audit,
-    /// Each node that answered, under the key that it answered with.
-    pub(super) nodes: BTreeMap<NodeId, Lnd>,
+    /// The newest connection to each node that answered, under the key that it answered with.
+    pub(super) nodes: BTreeMap<NodeId, watch::Sender<Lnd>>,
     pub(super) inputs: mpsc::Sender<Input>,
     /// Where the first failed append is told.
     pub(super) log_failed: mpsc::Sender<AuditError>,
@@ -49,6 +49,14 @@ pub(super) struct Executor {
 }
 
 impl Executor {
+    /// Uses this connection to the node from now on.
+    pub(super) fn connected(&mut self, node: NodeId, lnd: Lnd) {
+        match self.nodes.get(&node) {
+            Some(newest) => drop(newest.send_replace(lnd)),
+            None => drop(self.nodes.insert(node, watch::Sender::new(lnd))),
+        }
+    }
+
     /// Performs a batch.
     pub(super) fn perform(&self, now: Time, batch: Vec<Action>) {
         let mut records = Vec::new();
@@ -105,7 +113,7 @@ impl Executor {
     /// The task that an action comes to. It does nothing before it is spawned.
     fn effect(&self, action: Action) -> Option<Effect> {
         let inputs = self.inputs.clone();
-        let node = |id: &NodeId| self.nodes.get(id).cloned();
+        let node = |id: &NodeId| self.nodes.get(id).map(|newest| newest.borrow().clone());
         Some(match action {
             Action::Record(_) | Action::Narrate(_) => return None,
             Action::CreateInvoice { rebalance, node: id, amount, memo, expiry } => {
@@ -127,8 +135,8 @@ impl Executor {
                 })
             }
             Action::WatchInvoice { node: id, hash } => {
-                let lnd = node(&id)?;
-                report(inputs, async move { Some(watch(&lnd, hash).await) })
+                let newest = self.nodes.get(&id)?.subscribe();
+                report(inputs, async move { Some(watch_invoice(&newest, hash).await) })
             }
             Action::CancelInvoice { node: id, hash } => {
                 let lnd = node(&id)?;
@@ -190,9 +198,11 @@ fn report(
     })
 }
 
-/// Watches an invoice to its end, however often the connection is lost.
-async fn watch(lnd: &Lnd, hash: PaymentHash) -> Event {
+/// Watches an invoice to its end, however often the connection is lost. Each try is over the
+/// newest connection: an older one may lack a new certificate or macaroon.
+async fn watch_invoice(newest: &watch::Receiver<Lnd>, hash: PaymentHash) -> Event {
     loop {
+        let lnd = newest.borrow().clone();
         match lnd.invoice_end(hash).await {
             Ok(end) => return Event::InvoiceEnded { hash, end },
             Err(error) => {

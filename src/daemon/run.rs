@@ -27,6 +27,9 @@ const INPUTS_MAX: usize = 256;
 /// How long a stop waits for what is in flight. A payment that takes longer is taken up by the
 /// next start.
 const STOP_GRACE: Duration = Duration::from_secs(15);
+/// How long the end of a run waits for the disk: beyond any disk worth using, and short enough
+/// that a stop, with the grace before, ends within the service manager's patience.
+const DISK_MAX: Duration = Duration::from_secs(10);
 /// How long a single pass may take.
 const ONCE_MAX: Duration = Duration::from_secs(5 * 60);
 
@@ -47,8 +50,8 @@ enum SlotState {
     Up { node: NodeId, has_listed: bool },
     /// It does not answer, for this reason.
     Down { error: String },
-    /// It is a node that another entry speaks for already.
-    Duplicate,
+    /// It is the node that this other entry speaks for already.
+    Duplicate { of: usize },
 }
 
 /// The loop's state.
@@ -114,12 +117,29 @@ impl Run {
             Ended::LogFailed(_) => ended,
         };
         self.executor.finish_errands().await;
+        self.close(ended).await
+    }
+
+    /// Ends what is left of the run, waits until the last records are durable, and closes the
+    /// logs. An append that failed meanwhile is how the run ended after all.
+    async fn close(mut self, ended: Ended) -> Ended {
         self.executor.cancel.cancel();
         self.executor.tasks.close();
         self.inputs.close();
-        self.executor.tasks.wait().await;
-        self.executor.audit.close().await;
-        ended
+        let (tasks, audit) = (self.executor.tasks, self.executor.audit);
+        let closing = async {
+            tasks.wait().await;
+            audit.close().await;
+        };
+        let closed = tokio::time::timeout(DISK_MAX, closing).await;
+        match (self.log_failed.try_recv(), closed) {
+            (Ok(error), _) => Ended::LogFailed(error),
+            (Err(_), Ok(())) => ended,
+            (Err(_), Err(_)) => {
+                tracing::error!("the disk does not answer: the logs are left as they are");
+                Ended::LogFailed(AuditError::Unanswered)
+            }
+        }
     }
 
     async fn turn(&mut self, stop: &CancellationToken) -> Ended {
@@ -149,6 +169,7 @@ impl Run {
     /// Begins nothing new, and lets what is in flight end and be recorded.
     async fn wind_down(&mut self, stopped: Stopped) -> Ended {
         systemd::stopping();
+        let mut watchdog = Watchdog::start();
         self.supervisors.cancel();
         self.handle(Event::Stopping);
         let grace = tokio::time::sleep(STOP_GRACE);
@@ -158,6 +179,7 @@ impl Run {
             tokio::select! {
                 biased;
                 Some(error) = self.log_failed.recv() => return Ended::LogFailed(error),
+                () = watchdog.tick() => {}
                 Some(input) = self.inputs.recv() => {
                     if let Input::Done(event) = input {
                         self.handle(event);
@@ -204,21 +226,21 @@ impl Run {
         let twin = self.slots.iter().find(|(other, state)| {
             **other != slot && matches!(state, SlotState::Up { node, .. } if *node == id)
         });
-        if let Some((twin, _)) = twin {
+        if let Some((&of, _)) = twin {
             self.say(format!(
-                "lightningNodes[{slot}] is the same node as lightningNodes[{twin}]: remove one"
+                "lightningNodes[{slot}] is the same node as lightningNodes[{of}]: remove one"
             ));
-            self.slots.insert(slot, SlotState::Duplicate);
+            self.slots.insert(slot, SlotState::Duplicate { of });
             return;
         }
         self.slots.insert(slot, SlotState::Up { node: id, has_listed: false });
-        self.executor.nodes.insert(id, lnd);
+        self.executor.connected(id, lnd);
         self.handle(Event::NodeConnected(node));
     }
 
     fn disconnected(&mut self, slot: usize, node: Option<NodeId>, error: String) {
         match self.slots.get(&slot) {
-            Some(SlotState::Duplicate) => return,
+            Some(SlotState::Duplicate { .. }) => return,
             Some(SlotState::Down { error: told }) if *told == error => {}
             Some(SlotState::Untried | SlotState::Up { .. } | SlotState::Down { .. }) | None => {
                 self.say(format!("lightningNodes[{slot}]: {error}"));
@@ -255,7 +277,7 @@ impl Run {
         let is_looked_at = |state: &SlotState| match state {
             SlotState::Untried => false,
             SlotState::Up { has_listed, .. } => *has_listed,
-            SlotState::Down { .. } | SlotState::Duplicate => true,
+            SlotState::Down { .. } | SlotState::Duplicate { .. } => true,
         };
         self.slots.values().all(is_looked_at) && self.core.is_at_rest()
     }
@@ -276,7 +298,10 @@ impl Run {
         );
         let down = self.slots.iter().find_map(|(slot, state)| match state {
             SlotState::Down { error } => Some(format!("; lightningNodes[{slot}]: {error}")),
-            SlotState::Untried | SlotState::Up { .. } | SlotState::Duplicate => None,
+            SlotState::Duplicate { of } => {
+                Some(format!("; lightningNodes[{slot}] is the same node as lightningNodes[{of}]"))
+            }
+            SlotState::Untried | SlotState::Up { .. } => None,
         });
         status.push_str(&down.unwrap_or_default());
         if status != self.status {
@@ -294,4 +319,66 @@ pub(super) fn slots(config: &Config) -> Result<Vec<Slot>, DaemonError> {
         Ok(slot)
     };
     config.nodes.iter().enumerate().map(slot).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::fixture;
+    use crate::core::record::{Attempt, Entry, Record};
+    use crate::ids::{RebalanceId, Scid};
+    use crate::time::Time;
+    use crate::units::Msat;
+
+    #[tokio::test]
+    async fn an_append_that_fails_during_the_stop_is_how_the_run_ends() {
+        let ended = check(async |run| run.executor.audit.clone().close().await).await;
+        assert!(matches!(ended, Ended::LogFailed(AuditError::Stopped)), "{ended:?}");
+    }
+
+    #[tokio::test]
+    async fn a_stop_does_not_wait_for_a_disk_that_hangs() {
+        let ended = check(async |run| {
+            run.executor.tasks.spawn(std::future::pending::<()>());
+            tokio::time::pause();
+        });
+        let ended = ended.await;
+        assert!(matches!(ended, Ended::LogFailed(AuditError::Unanswered)), "{ended:?}");
+    }
+
+    #[tokio::test]
+    async fn a_stop_with_nothing_wrong_is_in_good_order() {
+        let ended = check(async |_| ()).await;
+        assert!(matches!(ended, Ended::Stopped(Stopped::InGoodOrder)), "{ended:?}");
+    }
+
+    /// Starts a run that has an attempt to end at once, does `harm` to it, and stops it.
+    async fn check(harm: impl AsyncFnOnce(&mut Run)) -> Ended {
+        let folder = tempfile::tempdir().expect("a folder");
+        let local = serde_json::json!({
+            "secret": "correct horse battery staple",
+            "lightningNodes": [{ "socket": "127.0.0.1:1", "macaroon": "0201" }],
+            "audit": { "storage": { "path": folder.path().join("storage") } },
+        });
+        std::fs::write(folder.path().join("local.json"), local.to_string()).expect("is written");
+        let flags = serde_json::json!({});
+        let config = crate::config::load(folder.path(), std::iter::empty(), flags).expect("good");
+        let files = super::super::files(&config);
+        let (audit, _) = crate::audit::open(&files, drop).expect("opens");
+        let mut ledger = Ledger::new(config.settings.limits.period_max());
+        let attempt = Attempt {
+            rebalance: RebalanceId::new([1; 16]),
+            paid_to: fixture::NODE_A,
+            paid_by: fixture::NODE_B,
+            point: fixture::point(1),
+            scid: Scid::new(1),
+            amount: Msat::new(1_000),
+        };
+        ledger.apply(&Record { at: Time::default(), entry: Entry::RebalanceOpened(attempt) });
+        let mut run = Run::start(&config, Mode::Forever, audit, ledger).expect("starts");
+        harm(&mut run).await;
+        let stop = CancellationToken::new();
+        stop.cancel();
+        run.drive(&stop).await
+    }
 }
