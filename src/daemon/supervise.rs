@@ -2,12 +2,14 @@
 //!
 //! lnd locked, restarting, gone, or answering with the wrong key is a state that is told, not an
 //! end. The wait between tries doubles up to a bound and is jittered, so that many daemons do not
-//! return at once.
+//! return at once. Only a session that has lasted makes it short again: a node may well list its
+//! channels and then end its events, over and over.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::input::Input;
 use super::tell;
@@ -53,20 +55,31 @@ pub(super) enum Broken {
     /// The edge says so.
     #[error(transparent)]
     Lnd(#[from] LndError),
-    /// Another node answers than the config names.
-    #[error("{found} answers, but pubkey names {expected}: mend socket or pubkey")]
+    /// Another node answers than the config names. The keys are shortened: this goes into the
+    /// event log too, where keys may be masked.
+    #[error(
+        "{} answers, but pubkey names {}: mend socket or pubkey",
+        shortened(found),
+        shortened(expected)
+    )]
     WrongNode { found: NodeId, expected: NodeId },
     /// The node cannot carry payments yet.
     #[error("the node is not synced to its chain yet")]
     NotSynced,
 }
 
+/// The beginning of a node's key: as much as a mask leaves.
+fn shortened(node: &NodeId) -> String {
+    format!("{}...", &node.to_string()[..8])
+}
+
 /// Connects, follows, and connects again until the task is cancelled.
 pub(super) async fn supervise(slot: Slot, inputs: mpsc::Sender<Input>) {
     let mut wait = WAIT_MIN;
     loop {
+        let began = Instant::now();
         let (node, error) = session(&slot, &inputs).await;
-        if node.is_some() {
+        if node.is_some() && began.elapsed() > WAIT_MAX {
             wait = WAIT_MIN;
         }
         let error = tell::chain(&error);
@@ -79,7 +92,8 @@ pub(super) async fn supervise(slot: Slot, inputs: mpsc::Sender<Input>) {
     }
 }
 
-/// One connection, from the first call to its end. Names the node if it listed its channels.
+/// One connection, from the first call to its end. Names the node if the loop was told
+/// that it is connected, which it is once its first full list is in.
 async fn session(slot: &Slot, inputs: &mpsc::Sender<Input>) -> (Option<NodeId>, Broken) {
     let lnd = match slot.connect() {
         Ok(lnd) => lnd,
