@@ -1,8 +1,8 @@
 //! Performs actions, and reports what became of them as events.
 //!
 //! A batch's records go to the log at once, in the order of batches; the rest of the batch begins
-//! when they are durable. Each call to a node is a task of its own, so a payment that takes days
-//! holds up nothing.
+//! when they are durable, in its order. Each call to a node is a task of its own, so a payment
+//! that takes days holds up nothing, and calls of one batch may overtake each other.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

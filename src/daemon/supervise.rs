@@ -75,20 +75,27 @@ fn shortened(node: &NodeId) -> String {
 
 /// Connects, follows, and connects again until the task is cancelled.
 pub(super) async fn supervise(slot: Slot, inputs: mpsc::Sender<Input>) {
-    let mut wait = WAIT_MIN;
+    let mut wait = Duration::ZERO;
     loop {
         let began = Instant::now();
         let (node, error) = session(&slot, &inputs).await;
-        if node.is_some() && began.elapsed() > WAIT_MAX {
-            wait = WAIT_MIN;
-        }
+        let lasted = node.map(|_| began.elapsed());
         let error = tell::chain(&error);
         let gone = Input::Disconnected { slot: slot.index, node, error };
         if inputs.send(gone).await.is_err() {
             return;
         }
+        wait = next_wait(wait, lasted);
         tokio::time::sleep(jittered(wait)).await;
-        wait = wait.saturating_mul(2).min(WAIT_MAX);
+    }
+}
+
+/// How long to wait after a session, if it was one, that `lasted` so long, when the wait before
+/// it was `before`.
+fn next_wait(before: Duration, lasted: Option<Duration>) -> Duration {
+    match lasted {
+        Some(lasted) if lasted > WAIT_MAX => WAIT_MIN,
+        Some(_) | None => before.saturating_mul(2).clamp(WAIT_MIN, WAIT_MAX),
     }
 }
 
@@ -150,4 +157,35 @@ fn jittered(wait: Duration) -> Duration {
 /// Whether an event is a list of all of a node's channels.
 pub(super) const fn is_full_list(event: &Event) -> bool {
     matches!(event, Event::ChannelsListed { with: None, .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::fixture;
+
+    #[test]
+    fn the_wait_grows_until_a_session_lasts() {
+        let mut wait = Duration::ZERO;
+        let mut check = |lasted: Option<u64>, millis: u64| {
+            wait = next_wait(wait, lasted.map(Duration::from_secs));
+            assert_eq!(wait, Duration::from_millis(millis), "after {lasted:?}");
+        };
+        check(None, 500);
+        check(None, 1_000);
+        check(Some(1), 2_000);
+        for millis in [4_000, 8_000, 16_000, 30_000, 30_000] {
+            check(Some(20), millis);
+        }
+        check(Some(31), 500);
+    }
+
+    #[test]
+    fn an_error_that_is_kept_has_no_whole_key() {
+        let wrong = Broken::WrongNode { found: fixture::NODE_A, expected: fixture::NODE_B };
+        assert_eq!(
+            wrong.to_string(),
+            "0a0a0a0a... answers, but pubkey names 0b0b0b0b...: mend socket or pubkey"
+        );
+    }
 }
