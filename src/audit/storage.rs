@@ -17,7 +17,7 @@ const PROBE_BYTES: usize = 65_536;
 /// The storage folder, for as long as this lives.
 #[derive(Debug)]
 pub(super) struct Storage {
-    _lock: File,
+    lock: File,
 }
 
 impl Storage {
@@ -28,10 +28,18 @@ impl Storage {
             .mode(0o700)
             .create(folder)
             .map_err(AuditError::io("make", folder))?;
-        let lock = lock(folder)?;
+        let taken = Self { lock: lock(folder)? };
         probe(&folder.join(PROBE))
             .map_err(AuditError::io("write to the disk, as tried with", &folder.join(PROBE)))?;
-        Ok(Self { _lock: lock })
+        Ok(taken)
+    }
+}
+
+impl Drop for Storage {
+    fn drop(&mut self) {
+        // Closing alone would leave the lock to a process that is being started just now, as it
+        // has our files until it runs. Where this fails, closing is what is left.
+        drop(self.lock.unlock());
     }
 }
 
@@ -68,4 +76,20 @@ fn probe(path: &Path) -> io::Result<()> {
     });
     let removed = fs::remove_file(path);
     written.and(removed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_is_free_at_once_though_a_child_still_has_the_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let first = Storage::take(folder.path()).expect("is free");
+        let inherited = first.lock.try_clone().expect("is open");
+        assert!(matches!(Storage::take(folder.path()), Err(AuditError::Locked { .. })));
+        drop(first);
+        Storage::take(folder.path()).expect("is free again");
+        drop(inherited);
+    }
 }
