@@ -40,7 +40,7 @@ pub(crate) struct Tracking {
     stuck: Stuck,
 }
 
-/// Whether a payment is in flight without an HTLC, which only a restart of LND ends.
+/// Whether a payment is in flight without an HTLC, which nothing but a restart of LND may end.
 #[derive(Clone, Copy, Debug, Default)]
 enum Stuck {
     /// Not at the last look.
@@ -166,7 +166,10 @@ impl Core {
             Outcome::NotSent { .. } => self.fail(attempt, hash, Failure::NotSent),
             Outcome::NotFound => self.not_found(attempt, hash),
             Outcome::InFlight { has_attempts } => {
-                self.note_stuck(hash, has_attempts);
+                let view = self.views.of(attempt.point, attempt.paid_by);
+                let is_seen =
+                    view.is_none_or(|view| view.channel.htlcs.iter().any(|htlc| htlc.hash == hash));
+                self.note_stuck(hash, has_attempts && is_seen);
                 self.track_later(attempt, hash);
             }
             Outcome::Unknown { .. } => self.track_later(attempt, hash),
@@ -240,18 +243,20 @@ impl Core {
     }
 
     /// Tells, once, of a payment that its node will neither send nor give up.
-    fn note_stuck(&mut self, hash: PaymentHash, has_attempts: bool) {
+    fn note_stuck(&mut self, hash: PaymentHash, has_htlc: bool) {
         let now = self.now;
         let tracking = self.tracked.entry(hash).or_default();
         tracking.stuck = match tracking.stuck {
-            _ if has_attempts => Stuck::No,
+            _ if has_htlc => Stuck::No,
             Stuck::No => Stuck::Since(now),
             Stuck::Since(since) if since + STUCK_WAIT <= now => Stuck::Told,
             Stuck::Since(_) | Stuck::Told => return,
         };
         if matches!(tracking.stuck, Stuck::Told) {
-            let message =
-                format!("payment {hash} is in flight without an HTLC: a restart of lnd ends it");
+            let message = format!(
+                "payment {hash} is in flight, says its node, and its channel has no such HTLC: \
+                 a restart of lnd may end it"
+            );
             self.narrate(Narrative::Error { message });
         }
     }

@@ -13,6 +13,8 @@ use super::wait;
 
 /// How many blocks make a channel public.
 const CONFIRMATIONS: u32 = 6;
+/// How often a node is asked for an HTLC that is there for some 50 ms.
+const HTLC_STEP: Duration = Duration::from_millis(2);
 /// How long a channel may take to open, close, or come to rest.
 const CHANNEL_LIMIT: Duration = Duration::from_secs(60);
 /// How many blocks the payee must be left; what lnd asks for itself.
@@ -181,6 +183,19 @@ impl Network {
             (near.local == far.remote && near.remote == far.local).then_some(near)
         })
         .await
+    }
+
+    /// Waits until an HTLC is on its way to the node at `place`, which was poor; or has been
+    /// settled, should it have been that quick.
+    pub(crate) async fn wait_for_htlc(&self, link: Link, place: usize) {
+        let what = format!("an HTLC is on its way over {}", link.point);
+        wait::until_by(HTLC_STEP, &what, CHANNEL_LIMIT, async || {
+            let channel = self[place].channel(link.point).await?;
+            let is_pending = channel.pending_htlcs.iter().any(|htlc| htlc.incoming);
+            let is_rich = 10 * channel.local_balance >= 9 * channel.remote_balance;
+            (is_pending || is_rich).then_some(())
+        })
+        .await;
     }
 
     /// The way over exactly this channel, for traffic from outside the daemon.

@@ -136,6 +136,14 @@ fn a_payment_without_an_htlc_stays_unknown_and_the_operator_is_told_once_how_to_
     world.pass(60);
     assert_eq!(told(world.outcome(hash, stuck())), 1);
     assert_eq!(told(world.outcome(hash, stuck())), 0);
+
+    // An attempt that its node knows of, and the channel does not, is the same.
+    let (mut world, hash) = killed();
+    world.list(20, &[(1, 200_000, 800_000)]);
+    let lost = || Outcome::InFlight { has_attempts: true };
+    world.outcome(hash, lost());
+    world.pass(60);
+    assert_eq!(told(world.outcome(hash, lost())), 1);
     world.pass(1_000_000);
     assert!(terminal(&world).is_empty());
 }

@@ -28,7 +28,7 @@ pub(crate) async fn a_channel_is_kept_in_balance_under_traffic() {
 
     let ways = [network.way(link, ALICE).await, network.way(link, BOB).await];
     let traffic = Traffic::start(ways, TRAFFIC_SAT, TRAFFIC_PERIOD);
-    for (count, payer) in [(1, ALICE), (2, BOB), (3, ALICE)] {
+    for (count, payer) in [(1, ALICE), (2, BOB), (3, ALICE), (4, BOB), (5, ALICE), (6, BOB)] {
         network.drift(link, payer, 500_000).await;
         daemon.settles(link, count, REBALANCE_LIMIT).await;
     }
