@@ -33,6 +33,8 @@ pub enum Action {
         memo: String,
         /// How long it may be paid.
         expiry: Duration,
+        /// How many blocks the payer must leave the payee.
+        min_final_cltv: u64,
     },
     /// Watch an invoice until it is settled or cancelled; answered by `InvoiceEnded`.
     WatchInvoice {

@@ -27,6 +27,9 @@ const BOUNDS_AGE_MAX: Duration = Duration::from_secs(10 * 60);
 
 /// How long an invoice may be paid. An invoice is made for one attempt and not offered again.
 const INVOICE_LIFE: Duration = Duration::from_secs(60);
+/// How many blocks the payer must leave the payee: LND's own default, whatever a node's operator
+/// set, since a longer lock holds the channel and a shorter one invites a force close.
+const FINAL_CLTV: u64 = 80;
 
 impl Core {
     /// Lets `payee` ask for a payment over `point`, or notes why it rests.
@@ -131,6 +134,7 @@ impl Core {
             amount: attempt.amount,
             memo: memo(attempt.point, attempt.rebalance),
             expiry: INVOICE_LIFE,
+            min_final_cltv: FINAL_CLTV,
         });
     }
 

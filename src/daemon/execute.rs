@@ -116,12 +116,12 @@ impl Executor {
         let node = |id: &NodeId| self.nodes.get(id).map(|newest| newest.borrow().clone());
         Some(match action {
             Action::Record(_) | Action::Narrate(_) => return None,
-            Action::CreateInvoice { rebalance, node: id, amount, memo, expiry } => {
+            Action::CreateInvoice { rebalance, node: id, amount, memo, expiry, min_final_cltv } => {
                 let lnd = node(&id);
                 report(inputs, async move {
                     let made = match lnd {
                         Some(lnd) => lnd
-                            .create_invoice(&memo, amount, expiry)
+                            .create_invoice(&memo, amount, expiry, min_final_cltv)
                             .await
                             .map_err(|error| tell::chain(&error)),
                         None => Err(NOT_CONNECTED.to_owned()),

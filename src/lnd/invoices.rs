@@ -11,9 +11,6 @@ use crate::rpc::lnrpc;
 use crate::rpc::lnrpc::invoice::InvoiceState;
 use crate::units::Msat;
 
-/// How many blocks the payer must leave us: lnd's own default, whatever the node's operator set,
-/// since a longer lock holds the channel and a shorter one invites a force close.
-const FINAL_CLTV: u64 = 80;
 /// How often an invoice is looked up on a node that does not tell of it.
 const LOOKUP_INTERVAL: Duration = Duration::from_secs(2);
 /// How long the node may take to tell an invoice's state at the start: it does so at once,
@@ -27,6 +24,7 @@ impl Lnd {
         memo: &str,
         amount: Msat,
         expiry: Duration,
+        min_final_cltv: u64,
     ) -> Result<String, LndError> {
         let unreadable =
             || LndError::Unreadable { what: "amount to ask", found: amount.to_string() };
@@ -34,7 +32,7 @@ impl Lnd {
             memo: memo.to_owned(),
             value_msat: i64::try_from(amount.msat()).map_err(|_| unreadable())?,
             expiry: i64::try_from(expiry.as_secs()).map_err(|_| unreadable())?,
-            cltv_expiry: FINAL_CLTV,
+            cltv_expiry: min_final_cltv,
             ..Default::default()
         };
         let mut client = self.lightning();

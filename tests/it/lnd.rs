@@ -255,7 +255,8 @@ async fn without_a_height_nothing_is_sent() {
 async fn an_invoice_is_made_and_its_end_is_told() {
     let fake = Fake::start(true).await;
     let lnd = fake.lnd();
-    let made = lnd.create_invoice("memo", Msat::new(5_000), Duration::from_secs(60)).await;
+    let life = Duration::from_secs(60);
+    let made = lnd.create_invoice("memo", Msat::new(5_000), life, 80).await;
     assert_eq!(made.expect("an invoice"), "memo/5000");
     {
         let mut script = fake.script.lock().unwrap();
