@@ -254,11 +254,14 @@ impl Daemon {
 impl Drop for Daemon {
     #[expect(clippy::print_stderr, reason = "it is for whoever looks into a failure")]
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            let said = self.said();
-            let lines: Vec<&str> = said.lines().collect();
+        if !std::thread::panicking() {
+            return;
+        }
+        let records = std::fs::read_to_string(self.storage().join("transaction-log/data"));
+        for (what, text) in [("said", self.said()), ("recorded", records.unwrap_or_default())] {
+            let lines: Vec<&str> = text.lines().collect();
             let last = &lines[lines.len().saturating_sub(LINES_SHOWN)..];
-            eprintln!("the daemon's last words:\n{}", last.join("\n"));
+            eprintln!("what the daemon {what} last:\n{}", last.join("\n"));
         }
     }
 }

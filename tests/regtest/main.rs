@@ -35,8 +35,7 @@ fn main() -> ExitCode {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     arguments.test_threads.get_or_insert_with(|| processors.min(NETWORKS_MAX));
     let mut trials = trials![
-        // These two take minutes where a payment was intended and never sent.
-        outage::a_node_that_dies_in_the_middle_of_a_payment_is_taken_up_again,
+        // It takes minutes where a payment was intended and never sent.
         crash::killed_at_any_moment_it_pays_no_hash_twice_and_forgets_none,
         ground::a_payment_from_outside_moves_one_channel_alone,
         exact::only_the_channel_that_drifted_moves,
@@ -47,6 +46,7 @@ fn main() -> ExitCode {
         check::check_names_everything_that_is_wrong_with_the_nodes,
         once::one_pass_mends_what_has_drifted,
         once::a_stop_lets_the_records_of_a_payment_land,
+        outage::a_node_that_dies_in_the_middle_of_a_payment_is_taken_up_again,
         outage::a_node_that_is_down_at_the_start_is_found_when_it_comes,
         outage::a_wrong_macaroon_is_told_and_recovers_when_it_is_mended,
         limits::each_limit_has_its_reason_and_nothing_is_paid,
