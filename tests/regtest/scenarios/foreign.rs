@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::harness::channel::Open;
 use crate::harness::daemon::Daemon;
 use crate::harness::network::{ALICE, BOB, Network};
@@ -26,6 +28,8 @@ pub(crate) async fn a_channel_is_kept_in_balance_under_traffic() {
     let network = Network::start(&[Lnd21, Lnd21]).await;
     let link = network.open_one(Open::even(ALICE, BOB, 2_000_000)).await;
     let mut daemon = Daemon::new(&network).await;
+    // However many drifts the traffic takes.
+    daemon.limit("maxTransactionsPerPeriod", json!(1_000));
     daemon.start();
     daemon.watches(1).await;
 
