@@ -5,12 +5,15 @@
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 
 use std::fs::File;
+use std::hint::black_box;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tempfile::TempDir;
 use tightrope::audit::{self, Audit, Files, Mask};
+use tightrope::core::ledger::Ledger;
+use tightrope::core::policy::Policy;
 use tightrope::core::record::{Attempt, Bill, Entry, Record};
 use tightrope::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
 use tightrope::time::Time;
@@ -70,7 +73,7 @@ fn open(criterion: &mut Criterion) {
     let (audit, _) = audit::open(&files, drop).expect("opens");
     for start in (0..LONG).step_by(1_000) {
         let records = (start..start + 1_000)
-            .map(|n| if n % 2 == 0 { intended(n) } else { settled(n) })
+            .map(|n| if n % 2 == 0 { intended(n) } else { settled(n - 1) })
             .collect();
         runtime.block_on(audit.record(records)).expect("is durable");
     }
@@ -82,11 +85,13 @@ fn open(criterion: &mut Criterion) {
         bencher.iter_custom(|times| {
             let mut spent = Duration::ZERO;
             for _ in 0..times {
-                let mut folded = 0;
+                let mut ledger = Ledger::new(Policy::default().period);
                 let start = Instant::now();
-                let (audit, _) = audit::open(&files, |_| folded += 1).expect("opens");
+                let (audit, opened) =
+                    audit::open(&files, |record| ledger.apply(&record)).expect("opens");
                 spent += start.elapsed();
-                assert_eq!(folded, LONG);
+                assert_eq!(opened.records, LONG);
+                drop(black_box(ledger));
                 runtime.block_on(audit.close());
             }
             spent

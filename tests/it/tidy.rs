@@ -274,7 +274,7 @@ fn unreferenced(data: &[String], sources: &[Source]) -> Vec<String> {
 fn document(path: &str, text: &str) -> Vec<String> {
     let mut complaints = Vec::new();
     for (index, line) in text.lines().enumerate() {
-        for home in ["/work/", "/root/"] {
+        for home in ["/home/", "/root/"] {
             if line.contains(home) {
                 complaints.push(format!("{path}:{}: {home} is a path of one machine", index + 1));
             }
