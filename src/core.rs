@@ -331,8 +331,9 @@ impl Core {
 
     /// Starts to watch a channel, if both of its nodes are ours.
     fn watch(&mut self, point: ChannelPoint, node: NodeId) {
-        let Some(view) = self.views.of(point, node).cloned() else { return };
+        let Some(view) = self.views.of(point, node) else { return };
         let (scid, counterparty) = (view.channel.scid, view.channel.counterparty);
+        let is_unread = matches!(view.bounds, Bounds::Unread);
         if !self.nodes.contains_key(&counterparty) || counterparty == node {
             return;
         }
@@ -344,7 +345,7 @@ impl Core {
                 remote_peer: counterparty,
             });
         }
-        if matches!(view.bounds, Bounds::Unread) {
+        if is_unread {
             self.views.bound(node, point, Bounds::Asked);
             self.actions.push(Action::ReadForwarding { node, point, scid });
         }

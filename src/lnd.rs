@@ -26,8 +26,8 @@ pub use self::error::{LndError, Remedy};
 use crate::core::invoice::Network;
 use crate::ids::NodeId;
 use crate::rpc::invoicesrpc::invoices_client::InvoicesClient;
+use crate::rpc::lnrpc::GetInfoRequest;
 use crate::rpc::lnrpc::lightning_client::LightningClient;
-use crate::rpc::lnrpc::{GetInfoRequest, SignMessageRequest};
 use crate::rpc::routerrpc::router_client::RouterClient;
 
 /// How long a node may take over an answer. Payments and subscriptions are not bound by it.
@@ -98,14 +98,6 @@ impl Lnd {
         let info = convert::info(answer)?;
         self.remember_height(Some(info.height));
         Ok(info)
-    }
-
-    /// The node's signature of `text` with its own key, in zbase32.
-    pub async fn sign(&self, text: &str) -> Result<String, LndError> {
-        let mut client = self.lightning();
-        let request = SignMessageRequest { msg: text.into() };
-        let call = client.sign_message(request);
-        Ok(self.ask(permissions::SIGN_MESSAGE, call).await?.signature)
     }
 
     /// Waits for the answer to a call of `method`, but not for ever.
