@@ -112,6 +112,14 @@ hex_id! {
     PaymentSecret, 32, "a payment secret of 64 hex digits"
 }
 hex_id! {
+    /// A peer: another Tightrope, by the Ed25519 key that it meets others under in the swarm.
+    PeerKey, 32, "a peer's public key of 64 hex digits"
+}
+hex_id! {
+    /// What the peers of a cluster meet under in the swarm, derived from their secret.
+    Topic, 32, "a topic of 64 hex digits"
+}
+hex_id! {
     /// One attempt of a payee to have a channel rebalanced.
     RebalanceId, 16, "a rebalance id of 32 hex digits"
 }
