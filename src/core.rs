@@ -19,6 +19,7 @@ pub mod event;
 pub(crate) mod fixture;
 pub mod invoice;
 pub mod ledger;
+pub mod message;
 pub mod narrative;
 pub mod outcome;
 mod payment;
