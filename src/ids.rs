@@ -10,6 +10,7 @@ use std::str::FromStr;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
 
 /// What was wrong with the text of an id.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -122,6 +123,34 @@ hex_id! {
 hex_id! {
     /// One attempt of a payee to have a channel rebalanced.
     RebalanceId, 16, "a rebalance id of 32 hex digits"
+}
+
+/// What a payee gives away to be paid: whoever knows it can take the payment. It is written
+/// nowhere, so it has no text.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub struct Preimage([u8; 32]);
+
+impl Preimage {
+    /// Wraps the bytes.
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The hash that a payment is locked to which this opens: its SHA-256 (BOLT 2).
+    pub fn hash(&self) -> PaymentHash {
+        PaymentHash(Sha256::digest(self.0).into())
+    }
+}
+
+impl fmt::Debug for Preimage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Preimage(..)")
+    }
 }
 
 /// The bytes that are written in hex; `None` where it is not hex of that many.
@@ -241,5 +270,13 @@ mod tests {
     fn a_node_id_says_what_it_expects() {
         let error = "02ab".parse::<NodeId>().expect_err("too short");
         assert_eq!(error.to_string(), "expected a node's public key of 66 hex digits");
+    }
+
+    #[test]
+    fn a_preimage_opens_its_hash_and_shows_itself_to_nobody() {
+        let preimage = Preimage::new([0; 32]);
+        let hash = "66687aadf862bd776c8fc18b8e9f8e20089714856ee233b3902a591d0d5f2925";
+        assert_eq!(preimage.hash().to_string(), hash);
+        assert_eq!(format!("{preimage:?}"), "Preimage(..)");
     }
 }

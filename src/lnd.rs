@@ -26,8 +26,8 @@ pub use self::error::{LndError, Remedy};
 use crate::core::invoice::Network;
 use crate::ids::NodeId;
 use crate::rpc::invoicesrpc::invoices_client::InvoicesClient;
-use crate::rpc::lnrpc::GetInfoRequest;
 use crate::rpc::lnrpc::lightning_client::LightningClient;
+use crate::rpc::lnrpc::{GetInfoRequest, SignMessageRequest};
 use crate::rpc::routerrpc::router_client::RouterClient;
 
 /// How long a node may take over an answer. Payments and subscriptions are not bound by it.
@@ -98,6 +98,14 @@ impl Lnd {
         let info = convert::info(answer)?;
         self.remember_height(Some(info.height));
         Ok(info)
+    }
+
+    /// The node's own signature of `text`, in zbase32: whoever has both can tell the node's key.
+    pub async fn sign_message(&self, text: &str) -> Result<String, LndError> {
+        let request = SignMessageRequest { msg: text.as_bytes().to_vec() };
+        let mut client = self.lightning();
+        let answer = self.ask(permissions::SIGN_MESSAGE, client.sign_message(request)).await?;
+        Ok(answer.signature)
     }
 
     /// Waits for the answer to a call of `method`, but not for ever.

@@ -125,3 +125,13 @@ pub enum InvoiceEnd {
     /// It was cancelled or expired, and can never be paid.
     Canceled,
 }
+
+/// What a held invoice has been paid with: it lies at the payee's node until the invoice is
+/// settled or cancelled.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Held {
+    /// What lies there.
+    pub paid: Msat,
+    /// The channels that the HTLCs came over, one for each HTLC.
+    pub over: Vec<Scid>,
+}

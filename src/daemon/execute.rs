@@ -203,7 +203,9 @@ fn report(
 async fn watch_invoice(newest: &watch::Receiver<Lnd>, hash: PaymentHash) -> Event {
     loop {
         let lnd = newest.borrow().clone();
-        match lnd.invoice_end(hash).await {
+        // Nobody listens: no held invoice is made.
+        let (held, _) = mpsc::channel(1);
+        match lnd.follow_invoice(hash, &held).await {
             Ok(end) => return Event::InvoiceEnded { hash, end },
             Err(error) => {
                 tracing::debug!(%hash, "invoice out of sight: {}", tell::chain(&error));

@@ -109,6 +109,9 @@ const NOT_PERMITTED: [&str; 7] = [
     "invalid ID",
     "root key with id",
 ];
+/// What stands in lnd's answers about an invoice that it does not have. It gives most of them no
+/// code.
+const NOT_FOUND: [&str; 2] = ["unable to locate invoice", "there are no existing invoices"];
 
 impl LndError {
     /// What can be done about it.
@@ -162,8 +165,11 @@ impl LndError {
     }
 
     /// Whether the node said that it does not know what it was asked about.
-    pub(super) fn is_not_found(&self) -> bool {
-        matches!(self, Self::Refused { status, .. } if status.code() == Code::NotFound)
+    pub fn is_not_found(&self) -> bool {
+        let Self::Refused { status, .. } = self else { return false };
+        status.code() == Code::NotFound
+            || status.code() == Code::Unknown
+                && NOT_FOUND.iter().any(|words| status.message().contains(words))
     }
 
     /// Whether the node was built without the method, or withholds it from us.

@@ -61,6 +61,19 @@ impl Lnd {
         Ok(missing)
     }
 
+    /// Whether invoices can be held here: the node was built for it, and the macaroon permits
+    /// all that it takes. Makes the calls as [`Lnd::missing_permissions`] does.
+    pub async fn can_hold(&self) -> Result<bool, LndError> {
+        for tried in self.try_invoices().await {
+            match tried {
+                Err(error) if error.is_unavailable_to_us() => return Ok(false),
+                Ok(()) | Err(LndError::Refused { .. } | LndError::Unreadable { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
     async fn lacking_of_lightning(&self) -> Result<Vec<&'static str>, LndError> {
         let mut client = self.lightning();
         // No node has this key, so no channel is listed.
@@ -90,21 +103,25 @@ impl Lnd {
         }
     }
 
-    /// The hash or the preimage is missing, so all of these are turned down.
     async fn lacking_of_invoices(&self) -> Result<Vec<&'static str>, LndError> {
+        let lacking = self.try_invoices().await.map(lacking);
+        Ok(lacking.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
+    /// The hash or the preimage is missing, so all of these are turned down.
+    async fn try_invoices(&self) -> [Result<(), LndError>; 4] {
         let mut client = self.invoices();
         let watch = SubscribeSingleInvoiceRequest::default();
         let cancel = CancelInvoiceMsg::default();
         let hold = AddHoldInvoiceRequest::default();
         let settle = SettleInvoiceMsg::default();
-        let watched = client.subscribe_single_invoice(watch).await;
-        let lacking = [
-            lacking(watched.map_err(|status| self.error(SUBSCRIBE_SINGLE_INVOICE, status)))?,
-            lacking(self.ask(CANCEL_INVOICE, client.cancel_invoice(cancel)).await)?,
-            lacking(self.ask(ADD_HOLD_INVOICE, client.add_hold_invoice(hold)).await)?,
-            lacking(self.ask(SETTLE_INVOICE, client.settle_invoice(settle)).await)?,
-        ];
-        Ok(lacking.into_iter().flatten().collect())
+        let watched = client.subscribe_single_invoice(watch).await.map(drop);
+        [
+            watched.map_err(|status| self.error(SUBSCRIBE_SINGLE_INVOICE, status)),
+            self.ask(CANCEL_INVOICE, client.cancel_invoice(cancel)).await.map(drop),
+            self.ask(ADD_HOLD_INVOICE, client.add_hold_invoice(hold)).await.map(drop),
+            self.ask(SETTLE_INVOICE, client.settle_invoice(settle)).await.map(drop),
+        ]
     }
 
     /// The route or the hash is missing, so nothing is sent and nothing is tracked.

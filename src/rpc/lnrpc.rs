@@ -470,6 +470,20 @@ pub struct SignMessageResponse {
     #[prost(string, tag = "1")]
     pub signature: ::prost::alloc::string::String,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct VerifyMessageRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub msg: ::prost::alloc::vec::Vec<u8>,
+    #[prost(string, tag = "2")]
+    pub signature: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct VerifyMessageResponse {
+    #[prost(bool, tag = "1")]
+    pub valid: bool,
+    #[prost(string, tag = "2")]
+    pub pubkey: ::prost::alloc::string::String,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Route {
     #[prost(uint32, tag = "1")]
@@ -1515,6 +1529,30 @@ pub mod lightning_client {
             self.inner.unary(req, path, codec).await
         }
         /// Not used by the daemon.
+        pub async fn verify_message(
+            &mut self,
+            request: impl tonic::IntoRequest<super::VerifyMessageRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::VerifyMessageResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lnrpc.Lightning/VerifyMessage",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lnrpc.Lightning", "VerifyMessage"));
+            self.inner.unary(req, path, codec).await
+        }
         pub async fn new_address(
             &mut self,
             request: impl tonic::IntoRequest<super::NewAddressRequest>,

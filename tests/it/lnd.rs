@@ -2,6 +2,7 @@
 
 mod authorized;
 pub(crate) mod fake;
+mod invoices;
 mod refusing;
 
 use std::collections::BTreeSet;
@@ -10,17 +11,15 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
 
-use tightrope::core::event::{Event, InvoiceEnd};
+use tightrope::core::event::Event;
 use tightrope::core::outcome::{Failure, Outcome};
-use tightrope::ids::{NodeId, PaymentHash, Scid};
+use tightrope::ids::NodeId;
 use tightrope::lnd::{Endpoint, Info, Lnd, LndError, Remedy};
 use tightrope::rpc::lnrpc::channel_event_update::Channel as Told;
 use tightrope::rpc::lnrpc::channel_point::FundingTxid;
 use tightrope::rpc::lnrpc::htlc_attempt::HtlcStatus;
-use tightrope::rpc::lnrpc::invoice::InvoiceState;
 use tightrope::rpc::lnrpc::payment::PaymentStatus;
 use tightrope::rpc::{lnrpc, routerrpc};
-use tightrope::units::Msat;
 
 use fake::{Fake, PATIENCE, node_id};
 use refusing::Break;
@@ -252,44 +251,6 @@ async fn without_a_height_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn an_invoice_is_made_and_its_end_is_told() {
-    let fake = Fake::start(true).await;
-    let lnd = fake.lnd();
-    let life = Duration::from_secs(60);
-    let made = lnd.create_invoice("memo", Msat::new(5_000), life, 80).await;
-    assert_eq!(made.expect("an invoice"), "memo/5000");
-    {
-        let mut script = fake.script.lock().unwrap();
-        let invoice = script.invoice.as_mut().expect("an invoice");
-        assert_eq!((invoice.expiry, invoice.cltv_expiry, invoice.private), (60, 80, false));
-        settle(invoice);
-    }
-    let end = lnd.invoice_end(PaymentHash::new([1; 32])).await.expect("an end");
-    let over = vec![Scid::new(5)];
-    assert_eq!(end, InvoiceEnd::Settled { paid: Msat::new(5_000), over });
-    assert_eq!(fake.count("LookupInvoice"), 0);
-    lnd.cancel_invoice(PaymentHash::new([1; 32])).await.expect("cancelled");
-}
-
-#[tokio::test]
-async fn a_node_without_invoicesrpc_is_asked_for_its_invoices() {
-    let fake = Fake::start(false).await;
-    let mut invoice = lnrpc::Invoice::default();
-    settle(&mut invoice);
-    fake.script.lock().unwrap().invoice = Some(invoice);
-    let end = fake.lnd().invoice_end(PaymentHash::new([1; 32])).await.expect("an end");
-    assert!(matches!(end, InvoiceEnd::Settled { .. }), "{end:?}");
-    assert_eq!(fake.count("LookupInvoice"), 1);
-}
-
-#[tokio::test]
-async fn an_invoice_that_the_node_forgot_is_cancelled() {
-    let fake = Fake::start(true).await;
-    let end = fake.lnd().invoice_end(PaymentHash::new([1; 32])).await.expect("an end");
-    assert_eq!(end, InvoiceEnd::Canceled);
-}
-
-#[tokio::test]
 async fn following_subscribes_before_it_lists_and_passes_updates_on() {
     let fake = Fake::start(true).await;
     fake.script.lock().unwrap().channels = vec![channel(1, 3), lnrpc::Channel::default()];
@@ -461,12 +422,4 @@ fn event(told: Told) -> lnrpc::ChannelEventUpdate {
 fn attempt(status: HtlcStatus, code: i32) -> lnrpc::HtlcAttempt {
     let failure = Some(lnrpc::Failure { code, ..Default::default() });
     lnrpc::HtlcAttempt { status: status.into(), failure, ..Default::default() }
-}
-
-/// Settles an invoice with 5 sat over the channel 5.
-fn settle(invoice: &mut lnrpc::Invoice) {
-    invoice.state = InvoiceState::Settled.into();
-    invoice.amt_paid_msat = 5_000;
-    let state = lnrpc::InvoiceHtlcState::Settled.into();
-    invoice.htlcs = vec![lnrpc::InvoiceHtlc { chan_id: 5, state, ..Default::default() }];
 }

@@ -85,6 +85,15 @@ pub mod lightning_server {
             Err(tonic::Status::unimplemented("Not yet implemented"))
         }
         /// Not used by the daemon.
+        async fn verify_message(
+            &self,
+            request: tonic::Request<::tightrope::rpc::lnrpc::VerifyMessageRequest>,
+        ) -> std::result::Result<
+            tonic::Response<::tightrope::rpc::lnrpc::VerifyMessageResponse>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
         async fn new_address(
             &self,
             request: tonic::Request<::tightrope::rpc::lnrpc::NewAddressRequest>,
@@ -672,6 +681,54 @@ pub mod lightning_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SignMessageSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.Lightning/VerifyMessage" => {
+                    #[allow(non_camel_case_types)]
+                    struct VerifyMessageSvc<T: Lightning>(pub Arc<T>);
+                    impl<
+                        T: Lightning,
+                    > tonic::server::UnaryService<
+                        ::tightrope::rpc::lnrpc::VerifyMessageRequest,
+                    > for VerifyMessageSvc<T> {
+                        type Response = ::tightrope::rpc::lnrpc::VerifyMessageResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                ::tightrope::rpc::lnrpc::VerifyMessageRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::verify_message(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = VerifyMessageSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -16,8 +16,9 @@ use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 
-use tightrope::ids::NodeId;
+use tightrope::ids::{NodeId, Preimage};
 use tightrope::lnd::{Endpoint, Lnd};
+use tightrope::rpc::lnrpc::invoice::InvoiceState;
 use tightrope::rpc::{invoicesrpc, lnrpc, routerrpc};
 
 use crate::fake_rpc::invoicesrpc::invoices_server::{Invoices, InvoicesServer};
@@ -48,6 +49,8 @@ pub(crate) struct Script {
     pub(crate) states: Vec<lnrpc::Payment>,
     /// The invoice that is known; none: none is.
     pub(crate) invoice: Option<lnrpc::Invoice>,
+    /// Where its states go.
+    pub(crate) watchers: Vec<mpsc::Sender<Result<lnrpc::Invoice, Status>>>,
     /// Where channel events go.
     pub(crate) events: Vec<mpsc::Sender<Result<lnrpc::ChannelEventUpdate, Status>>>,
     /// Where HTLC events go.
@@ -97,6 +100,7 @@ impl Fake {
             attempt: None,
             states: Vec::new(),
             invoice: None,
+            watchers: Vec::new(),
             events: Vec::new(),
             htlcs: Vec::new(),
             sent: Vec::new(),
@@ -162,6 +166,20 @@ impl Fake {
         let subscribers = self.script.lock().expect("a script").events.clone();
         for subscriber in subscribers {
             subscriber.send(Ok(event.clone())).await.expect("a subscriber");
+        }
+    }
+
+    /// Changes the invoice that is known, and tells it to all who watch it.
+    pub(crate) async fn change_invoice(&self, change: impl FnOnce(&mut lnrpc::Invoice)) {
+        let (invoice, watchers) = {
+            let mut script = self.script.lock().expect("a script");
+            let invoice = script.invoice.get_or_insert_default();
+            change(invoice);
+            (invoice.clone(), script.watchers.clone())
+        };
+        for watcher in watchers {
+            // Who has heard of the end has gone.
+            drop(watcher.send(Ok(invoice.clone())).await);
         }
     }
 
@@ -233,6 +251,15 @@ impl Node {
 
     fn script(&self) -> std::sync::MutexGuard<'_, Script> {
         self.script.lock().expect("a script")
+    }
+
+    /// How the invoice with this hash stands, if it is the one that is known.
+    fn state_of(&self, hash: &[u8]) -> Result<InvoiceState, Status> {
+        let script = self.script();
+        let invoice = script.invoice.as_ref().filter(|invoice| invoice.r_hash == hash);
+        invoice
+            .map(lnrpc::Invoice::state)
+            .ok_or_else(|| Status::unknown("unable to locate invoice"))
     }
 }
 
@@ -307,9 +334,19 @@ impl Lightning for Node {
     ) -> Result<Response<lnrpc::Invoice>, Status> {
         self.enter("LookupInvoice", &request)?;
         let invoice = self.script().invoice.clone();
-        invoice
-            .map(Response::new)
-            .ok_or_else(|| Status::not_found("there are no existing invoices"))
+        invoice.map(Response::new).ok_or_else(|| Status::unknown("there are no existing invoices"))
+    }
+
+    async fn sign_message(
+        &self,
+        request: Request<lnrpc::SignMessageRequest>,
+    ) -> Result<Response<lnrpc::SignMessageResponse>, Status> {
+        self.enter("SignMessage", &request)?;
+        let text = String::from_utf8(request.into_inner().msg).expect("a text");
+        if text.is_empty() {
+            return Err(Status::unknown("need a message to sign"));
+        }
+        Ok(Response::new(lnrpc::SignMessageResponse { signature: format!("signed: {text}") }))
     }
 }
 
@@ -369,11 +406,62 @@ impl Invoices for Node {
         if request.get_ref().r_hash.is_empty() {
             return Err(Status::unknown("invalid hash length of 0, want 32"));
         }
-        let invoice = self.script().invoice.clone();
-        let Some(invoice) = invoice else { std::future::pending().await };
-        let (told, stream) = mpsc::channel(1);
-        told.send(Ok(invoice)).await.expect("room");
+        let (told, stream) = mpsc::channel(8);
+        let is_known = {
+            let mut script = self.script();
+            if let Some(invoice) = script.invoice.clone() {
+                told.try_send(Ok(invoice)).expect("room");
+            }
+            script.watchers.push(told);
+            script.invoice.is_some()
+        };
+        if !is_known {
+            // As lnd has it, nothing is ever said.
+            std::future::pending().await
+        }
         Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
+    }
+
+    async fn add_hold_invoice(
+        &self,
+        request: Request<invoicesrpc::AddHoldInvoiceRequest>,
+    ) -> Result<Response<invoicesrpc::AddHoldInvoiceResp>, Status> {
+        self.enter("AddHoldInvoice", &request)?;
+        let asked = request.into_inner();
+        if asked.hash.is_empty() {
+            return Err(Status::unknown("invalid hash length of 0, want 32"));
+        }
+        let mut script = self.script();
+        if script.invoice.as_ref().is_some_and(|invoice| invoice.r_hash == asked.hash) {
+            return Err(Status::unknown("invoice with payment hash already exists"));
+        }
+        let payment_request = format!("{}/{}", asked.memo, asked.value_msat);
+        script.invoice = Some(lnrpc::Invoice {
+            memo: asked.memo,
+            r_hash: asked.hash,
+            value_msat: asked.value_msat,
+            expiry: asked.expiry,
+            cltv_expiry: asked.cltv_expiry,
+            private: asked.private,
+            ..Default::default()
+        });
+        Ok(Response::new(invoicesrpc::AddHoldInvoiceResp { payment_request, ..Default::default() }))
+    }
+
+    async fn settle_invoice(
+        &self,
+        request: Request<invoicesrpc::SettleInvoiceMsg>,
+    ) -> Result<Response<invoicesrpc::SettleInvoiceResp>, Status> {
+        self.enter("SettleInvoice", &request)?;
+        let preimage = <[u8; 32]>::try_from(request.into_inner().preimage)
+            .map_err(|_| Status::unknown("invalid preimage length of 0, want 32"))?;
+        match self.state_of(Preimage::new(preimage).hash().as_bytes())? {
+            InvoiceState::Accepted | InvoiceState::Settled => {
+                Ok(Response::new(invoicesrpc::SettleInvoiceResp {}))
+            }
+            InvoiceState::Open => Err(Status::unknown("invoice still open")),
+            InvoiceState::Canceled => Err(Status::unknown("invoice already canceled")),
+        }
     }
 
     async fn cancel_invoice(
@@ -381,6 +469,11 @@ impl Invoices for Node {
         request: Request<invoicesrpc::CancelInvoiceMsg>,
     ) -> Result<Response<invoicesrpc::CancelInvoiceResp>, Status> {
         self.enter("CancelInvoice", &request)?;
-        Ok(Response::new(invoicesrpc::CancelInvoiceResp {}))
+        match self.state_of(&request.into_inner().payment_hash)? {
+            InvoiceState::Settled => Err(Status::unknown("invoice already settled")),
+            InvoiceState::Open | InvoiceState::Accepted | InvoiceState::Canceled => {
+                Ok(Response::new(invoicesrpc::CancelInvoiceResp {}))
+            }
+        }
     }
 }
