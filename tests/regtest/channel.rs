@@ -243,33 +243,60 @@ impl Way {
     }
 
     async fn send(&self, height: u32, sat: i64) -> Result<Result<(), String>, tonic::Status> {
-        let amount = sat * 1000;
+        let amount_msat = sat * 1000;
         let invoice = lnrpc::Invoice {
             memo: "a payment from outside".to_owned(),
-            value_msat: amount,
+            value_msat: amount_msat,
             cltv_expiry: u64::from(FINAL_DELTA),
             ..Default::default()
         };
-        let invoice = self.payee.lightning().add_invoice(invoice).await?.into_inner();
-        let expiry = height + FINAL_DELTA + BLOCK_PADDING;
-        let record =
-            lnrpc::MppRecord { payment_addr: invoice.payment_addr, total_amt_msat: amount };
+        let made = self.payee.lightning().add_invoice(invoice).await?.into_inner();
+        let due = Due {
+            hash: made.r_hash,
+            payment_addr: made.payment_addr,
+            amount_msat,
+            expiry: height + FINAL_DELTA + BLOCK_PADDING,
+        };
+        self.send_due(due).await
+    }
+
+    /// Pays an invoice of the payee over exactly this channel, and waits for the end of that,
+    /// which comes late where the invoice is held.
+    pub(crate) async fn pay_invoice(&self, invoice: &str) -> Result<(), String> {
+        let height = self.height().await?;
+        let pay_req = invoice.to_owned();
+        let decoded = self.payer.lightning().decode_pay_req(lnrpc::PayReqString { pay_req }).await;
+        let decoded = decoded.map_err(|status| status.to_string())?.into_inner();
+        let delta = u32::try_from(decoded.cltv_expiry).map_err(|error| error.to_string())?;
+        let hash = data_encoding::HEXLOWER.decode(decoded.payment_hash.as_bytes());
+        let due = Due {
+            hash: hash.map_err(|error| error.to_string())?,
+            payment_addr: decoded.payment_addr,
+            amount_msat: decoded.num_msat,
+            expiry: height + delta + BLOCK_PADDING,
+        };
+        self.send_due(due).await.map_err(|status| status.to_string())?
+    }
+
+    async fn send_due(&self, due: Due) -> Result<Result<(), String>, tonic::Status> {
+        let Due { hash, payment_addr, amount_msat, expiry } = due;
+        let record = lnrpc::MppRecord { payment_addr, total_amt_msat: amount_msat };
         let hop = lnrpc::Hop {
             chan_id: self.chan_id,
             pub_key: self.payee_id.to_string(),
-            amt_to_forward_msat: amount,
+            amt_to_forward_msat: amount_msat,
             expiry,
             mpp_record: Some(record),
             ..Default::default()
         };
         let route = lnrpc::Route {
             total_time_lock: expiry,
-            total_amt_msat: amount,
+            total_amt_msat: amount_msat,
             hops: vec![hop],
             ..Default::default()
         };
         let request = routerrpc::SendToRouteRequest {
-            payment_hash: invoice.r_hash,
+            payment_hash: hash,
             route: Some(route),
             skip_temp_err: false,
         };
@@ -279,6 +306,15 @@ impl Way {
             HtlcStatus::Failed | HtlcStatus::InFlight => Err(format!("{:?}", attempt.failure)),
         })
     }
+}
+
+/// What one HTLC must carry to pay an invoice.
+struct Due {
+    hash: Vec<u8>,
+    payment_addr: Vec<u8>,
+    amount_msat: i64,
+    /// The height at which it is given back.
+    expiry: u32,
 }
 
 fn point(opened: lnrpc::ChannelPoint) -> ChannelPoint {

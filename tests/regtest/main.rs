@@ -55,6 +55,7 @@ fn main() -> ExitCode {
         limits::ten_drifts_at_once_see_two_payments_where_two_are_allowed,
         disk::a_full_disk_stops_payments_until_there_is_space,
         older::lnd_0_20_is_kept_in_balance,
+        held::what_a_held_invoice_is_paid_with_is_told_and_taken_or_given_back,
     ];
     if !arguments.list && binaries::build().is_none() {
         trials = trials.into_iter().map(|trial| trial.with_ignored_flag(true)).collect();

@@ -7,6 +7,7 @@ pub(crate) mod disk;
 pub(crate) mod exact;
 pub(crate) mod foreign;
 pub(crate) mod ground;
+pub(crate) mod held;
 pub(crate) mod limits;
 pub(crate) mod older;
 pub(crate) mod once;
