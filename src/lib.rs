@@ -11,3 +11,4 @@ pub mod lnd;
 pub mod rpc;
 pub mod time;
 pub mod units;
+pub mod wire;

@@ -10,3 +10,4 @@ mod lnd;
 mod rpc;
 mod systemd;
 mod tidy;
+mod wire;
