@@ -3,6 +3,8 @@
 //! Needs Node and npm; says so in one line and counts as skipped without them.
 //! Run it with `cargo test --test interop`.
 
+mod packages;
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -41,7 +43,7 @@ fn main() -> ExitCode {
         ),
         trial("hypercore_reads_both_logs_of_a_daemon", hypercore_reads_both_logs_of_a_daemon),
     ];
-    if !arguments.list && !is_node_there() {
+    if !arguments.list && packages::install("interop").is_none() {
         trials = trials.into_iter().map(|trial| trial.with_ignored_flag(true)).collect();
         arguments.include_ignored = false;
         arguments.ignored = false;
@@ -175,22 +177,6 @@ fn append(log: &mut Log, contents: impl IntoIterator<Item = Vec<u8>>) {
     }
     log.append(&lines).expect("is durable");
     log.tidy().expect("is tidied");
-}
-
-/// Whether the other side can run; installs its packages, or says that it cannot.
-fn is_node_there() -> bool {
-    let runs = |program| Command::new(program).arg("--version").output().is_ok();
-    if !runs("node") || !runs("npm") {
-        writeln!(std::io::stderr(), "interop: skipped, no Node").expect("is said");
-        return false;
-    }
-    let installed = Command::new("npm")
-        .args(["ci", "--silent", "--no-audit", "--no-fund"])
-        .current_dir(home())
-        .status()
-        .expect("npm runs");
-    assert!(installed.success(), "npm could not install tests/interop/package-lock.json");
-    true
 }
 
 fn home() -> PathBuf {
