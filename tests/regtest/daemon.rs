@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tightrope::lnd::Lnd;
 
 use super::channel::Link;
+use super::dht::Dht;
 use super::journal::Journal;
 use super::network::Network;
 use super::node::Node;
@@ -17,6 +18,8 @@ use super::wait;
 const WATCH_LIMIT: Duration = Duration::from_secs(20);
 /// How long it may take to stop.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
+/// Where it looks for others unless it is told: there are none, here or elsewhere.
+const NOWHERE: &str = "127.0.0.1:1";
 /// How many of its last lines are shown when a test fails.
 const LINES_SHOWN: usize = 40;
 
@@ -32,23 +35,35 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// A daemon for all nodes of a network, not started.
     pub(crate) async fn new(network: &Network) -> Self {
+        Self::of(network, network.nodes().iter()).await
+    }
+
+    /// A daemon for some of the nodes of a network, not started.
+    pub(crate) async fn of(network: &Network, owned: impl IntoIterator<Item = &Node>) -> Self {
         let folder = tempfile::Builder::new().prefix("daemon-").tempdir_in(network.folder());
         // It vanishes with the network.
         let folder = folder.expect("a folder for the daemon").keep();
         let mut nodes = Vec::new();
-        for node in network.nodes() {
+        for node in owned {
             nodes.push(credentials(node, &node.bake(Lnd::PERMISSIONS).await));
         }
         let config = json!({
             "secret": "secret",
             "allowWeakSecret": true,
             "lightningNodes": nodes,
+            "swarm": { "bootstrap": [NOWHERE], "host": "127.0.0.1", "port": 0 },
             "audit": { "storage": { "path": folder.join("storage") }, "shouldMask": [] },
             "limits": { "baseSettings": { "minTimeBetweenPayments": "100ms", "refreshRate": 1 } },
             "log": { "level": "debug" },
         });
         std::fs::create_dir_all(folder.join("config")).expect("a folder for the config");
         Self { folder, config, process: None }
+    }
+
+    /// Has it meet those who know `secret` over `dht`.
+    pub(crate) fn meet(&mut self, dht: &Dht, secret: &str) {
+        self.config["secret"] = json!(secret);
+        self.config["swarm"]["bootstrap"] = json!([dht.address()]);
     }
 
     /// Sets one of the limits that hold for all nodes.

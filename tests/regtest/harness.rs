@@ -7,9 +7,13 @@ pub(crate) mod binaries;
 mod btcd;
 pub(crate) mod channel;
 pub(crate) mod daemon;
+pub(crate) mod dht;
 pub(crate) mod journal;
+pub(crate) mod legacy;
 pub(crate) mod network;
 pub(crate) mod node;
+#[path = "../interop/packages.rs"]
+mod packages;
 mod ports;
 mod process;
 pub(crate) mod proof;

@@ -1,6 +1,7 @@
 //! [`Process`]: a child that never outlives us.
 
 use std::fs::{File, OpenOptions};
+use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -15,20 +16,38 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `program`; what it says is appended to `output`.
     pub(crate) fn spawn(program: &Path, arguments: &[String], output: &Path) -> Self {
-        let output = append(output);
-        let errors = output.try_clone().expect("a second handle of the output");
+        Self::spawn_with(program, arguments, [output, output], Stdio::null())
+    }
+
+    /// Starts a program that can be told something; its complaints go to the second file.
+    pub(crate) fn spawn_listening(
+        program: &Path,
+        arguments: &[String],
+        outputs: [&Path; 2],
+    ) -> Self {
+        Self::spawn_with(program, arguments, outputs, Stdio::piped())
+    }
+
+    fn spawn_with(program: &Path, arguments: &[String], outputs: [&Path; 2], input: Stdio) -> Self {
+        let [output, errors] = outputs.map(append);
         // setpriv has the kernel kill the program when this thread ends, however it ends, and
         // then becomes the program.
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--"])
             .arg(program)
             .args(arguments)
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(output)
             .stderr(errors)
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {}: {error}", program.display()));
         Self { child }
+    }
+
+    /// Tells it a line, if it listens.
+    pub(crate) fn tell(&mut self, line: &str) {
+        let input = self.child.stdin.as_mut().expect("a program that listens");
+        writeln!(input, "{line}").expect("a program that runs");
     }
 
     /// Its process id.
