@@ -55,8 +55,8 @@ pub enum Opened {
 
 /// What one peer sends us: its rate, and what was seen of it.
 ///
-/// At most 500 arrivals of 48 bytes. A new connection of the same peer takes a new inbox only
-/// when the old one has rested for 10 s, or documents could come twice.
+/// At most 500 arrivals of 48 bytes. It may outlive a connection: a peer that connects anew then
+/// has neither a new rate nor unseen documents.
 #[derive(Debug)]
 pub struct Inbox {
     from: PeerKey,

@@ -10,6 +10,12 @@ use tightrope::wire::{DOCUMENT_BYTES_MAX, Fault, Inbox, Opened, RECEIVED_MAX, Se
 
 #[path = "wire/documents.rs"]
 mod documents;
+#[path = "wire/fields.rs"]
+mod fields;
+#[path = "wire/fuzz.rs"]
+mod fuzz;
+#[path = "wire/golden.rs"]
+mod golden;
 #[path = "wire/outbox.rs"]
 mod outbox;
 

@@ -49,13 +49,13 @@ pub(crate) fn sign(number: u8, text: &str) -> String {
     zbase32.encode(&[&[first], compact.as_slice()].concat())
 }
 
-/// A document as the original sends it. Numbers in `message` are integers.
+/// A document as the original sends it. The keys of `message` are ASCII.
 pub(crate) fn signed(from: &Seal, message: &Value, at: Time) -> String {
     json!({"message": message, "timestamp": at.unix_ms(), "signature": mac(from, message, at)})
         .to_string()
 }
 
-/// A document as we send it; the keys of `message` are ASCII.
+/// The same, attested for `to`.
 pub(crate) fn attested(from: &Seal, to: PeerKey, message: &Value, at: Time) -> String {
     let mut message = message.clone();
     message.sort_all_objects();
@@ -75,7 +75,9 @@ fn mac(from: &Seal, message: &Value, at: Time) -> String {
     keys.sort();
     let pairs = keys.into_iter().map(|key| {
         let value = &message[key];
-        format!("{key}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        let number = value.as_f64().map(|n| ryu_js::Buffer::new().format(n).to_owned());
+        let text = value.as_str().map(str::to_owned);
+        format!("{key}={}", text.or(number).unwrap_or_else(|| value.to_string()))
     });
     let text = pairs.collect::<Vec<_>>().join("&");
     let mac = Hmac::<Sha256>::new_from_slice(SECRET).expect("a key").chain_update(text);
