@@ -1,9 +1,11 @@
-//! Opens our audit logs with npm's `hypercore@10`, and its appends with ours.
+//! Opens our audit logs with npm's `hypercore@10`, and its appends with ours; signs and checks
+//! documents in JavaScript.
 //!
 //! Needs Node and npm; says so in one line and counts as skipped without them.
 //! Run it with `cargo test --test interop`.
 
 mod packages;
+mod wire;
 
 use std::fs;
 use std::io::Write;
@@ -42,6 +44,8 @@ fn main() -> ExitCode {
             hypercore_reads_a_log_that_was_taken_in_again_from_data,
         ),
         trial("hypercore_reads_both_logs_of_a_daemon", hypercore_reads_both_logs_of_a_daemon),
+        trial("what_javascript_signs_we_open", wire::what_javascript_signs_we_open),
+        trial("what_we_sign_javascript_accepts", wire::what_we_sign_javascript_accepts),
     ];
     if !arguments.list && packages::install("interop").is_none() {
         trials = trials.into_iter().map(|trial| trial.with_ignored_flag(true)).collect();
