@@ -254,6 +254,21 @@ impl Daemon {
         .await;
     }
 
+    /// Waits until it has made so many records of one kind about a channel.
+    pub(crate) async fn records(
+        &mut self,
+        record: &str,
+        link: Link,
+        count: usize,
+        limit: Duration,
+    ) {
+        let what = format!("{count} records {record} are made about {}", link.point);
+        self.wait_for(&what, limit, |journal| {
+            (journal.on(record, link.point).count() >= count).then_some(())
+        })
+        .await;
+    }
+
     /// Waits until so many payments over a channel are settled, by the word of both ends.
     pub(crate) async fn settles(&mut self, link: Link, count: usize, limit: Duration) {
         let what = format!("{count} payments over {} are settled", link.point);

@@ -59,6 +59,13 @@ impl Journal {
         }
     }
 
+    /// This one and that of another daemon on the same network.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.transactions.extend(other.transactions);
+        self.events.extend(other.events);
+        self
+    }
+
     /// The records of one kind.
     pub(crate) fn of(&self, record: &str) -> impl Iterator<Item = &Transaction> {
         self.transactions.iter().filter(move |line| line.record == record)

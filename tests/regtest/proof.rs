@@ -23,7 +23,15 @@ const MEMO: &str = "tightrope rebalance ";
 /// - what a node paid, it paid in one hop over the recorded channel, at no fee, for the recorded
 ///   amount, and the record of its end is true;
 /// - whatever was paid for rebalancing is recorded.
+///
+/// Of several daemons on one network, the journals are held against it together.
 pub(crate) async fn check(network: &Network, journal: &Journal) {
+    check_beside(network, journal, &[]).await;
+}
+
+/// The same where some of the payers keep no records: what they paid was taken only if it came
+/// over the recorded channel.
+pub(crate) async fn check_beside(network: &Network, journal: &Journal, outsiders: &[NodeId]) {
     every_attempt_ended_once(journal);
     let intended = every_payment_ended_once(journal);
     let mut paid = BTreeSet::new();
@@ -45,8 +53,11 @@ pub(crate) async fn check(network: &Network, journal: &Journal) {
         assert!(paid.contains(&hash), "{hash} is recorded as settled, and no node paid it");
     }
     for node in network.nodes() {
-        for hash in paid_to(node).await {
-            assert!(intended.contains_key(&hash), "{hash} was paid without a record");
+        let scids = scids(node).await;
+        for (hash, over) in paid_to(node).await {
+            if !intended.contains_key(&hash) {
+                arrived_as_recorded(journal, outsiders, hash, &over, &scids);
+            }
         }
     }
 }
@@ -167,16 +178,39 @@ async fn scids(node: &Node) -> BTreeMap<String, u64> {
     channels.map(|channel| (channel.channel_point, channel.chan_id)).collect()
 }
 
-/// The hashes of all invoices for rebalancing that a node was paid.
-async fn paid_to(node: &Node) -> Vec<PaymentHash> {
+/// Holds a payment of an outsider against the payee's record of it.
+fn arrived_as_recorded(
+    journal: &Journal,
+    outsiders: &[NodeId],
+    hash: PaymentHash,
+    over: &[u64],
+    scids: &BTreeMap<String, u64>,
+) {
+    let arrived = journal.of("rebalanceSettled").find(|line| line.payment_hash == Some(hash));
+    let arrived = arrived.unwrap_or_else(|| panic!("{hash} was paid without a record"));
+    let payer = arrived.paid_by.expect("an arrival has its payer");
+    assert!(outsiders.contains(&payer), "{hash} was paid without an intent");
+    let point = arrived.channel_point.expect("an arrival has its channel").to_string();
+    if let Some(scid) = scids.get(&point) {
+        assert!(over.iter().all(|it| it == scid), "{hash} came over {over:?} instead of {scid}");
+    }
+}
+
+/// The hashes of all invoices for rebalancing that a node was paid, and the channels of the HTLCs.
+async fn paid_to(node: &Node) -> Vec<(PaymentHash, Vec<u64>)> {
     let request = lnrpc::ListInvoiceRequest { num_max_invoices: 10_000, ..Default::default() };
     let answer = node.rpc().lightning().list_invoices(request).await;
     let invoices = answer.expect("a node that answers").into_inner().invoices.into_iter();
     let is_paid = |invoice: &lnrpc::Invoice| {
         invoice.memo.starts_with(MEMO) && invoice.state() == lnrpc::invoice::InvoiceState::Settled
     };
-    let hash = |invoice: lnrpc::Invoice| PaymentHash::from_slice(&invoice.r_hash).expect("a hash");
-    invoices.filter(is_paid).map(hash).collect()
+    let paid = |invoice: lnrpc::Invoice| {
+        let settled = lnrpc::InvoiceHtlcState::Settled;
+        let htlcs = invoice.htlcs.iter().filter(|htlc| htlc.state() == settled);
+        let over = htlcs.map(|htlc| htlc.chan_id).collect();
+        (PaymentHash::from_slice(&invoice.r_hash).expect("a hash"), over)
+    };
+    invoices.filter(is_paid).map(paid).collect()
 }
 
 /// What counts towards a node's caps by the records, in msat: each payment but those of which the
