@@ -5,10 +5,12 @@
 #![expect(clippy::print_stdout, reason = "commands speak to people")]
 
 pub mod audit;
+mod bootstrap;
 mod check;
 mod run;
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -63,6 +65,13 @@ enum Command {
     /// Read, verify and export the audit logs.
     #[command(subcommand, after_help = "Example: tightrope --config /etc/tightrope audit tail -f")]
     Audit(audit::AuditCommand),
+    /// Host a DHT node, over which the daemons of a private swarm find each other.
+    #[command(after_help = "Example: tightrope bootstrap --listen 203.0.113.7:49737")]
+    Bootstrap {
+        /// This machine's IPv4 address, as the daemons see it, and a UDP port.
+        #[arg(long, value_name = "HOST:PORT")]
+        listen: SocketAddr,
+    },
     /// Print the JSON schema of the configuration.
     #[command(after_help = "Example: tightrope schema > schema.json")]
     Schema,
@@ -79,7 +88,11 @@ impl Cli {
     fn sensible(self) -> Result<Self, clap::Error> {
         match self.command {
             Some(
-                Command::Check | Command::Audit(_) | Command::Schema | Command::Completions { .. },
+                Command::Check
+                | Command::Audit(_)
+                | Command::Bootstrap { .. }
+                | Command::Schema
+                | Command::Completions { .. },
             ) if self.once => {
                 let words = "--once goes with run only";
                 Err(Self::command().error(ErrorKind::ArgumentConflict, words))
@@ -123,6 +136,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
             let files = daemon::files(&load()?);
             audit::run(command, &files, &mut std::io::stdout().lock())
         }
+        Command::Bootstrap { listen } => bootstrap::run(listen),
         Command::Schema => {
             println!("{}", serde_json::to_string_pretty(&config::schema())?);
             Ok(ExitCode::SUCCESS)

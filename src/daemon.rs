@@ -8,6 +8,7 @@
 //! is dropped and the daemon starts up again, which waits for a usable log; so recovery is the
 //! ordinary start.
 
+pub mod bootstrap;
 pub mod check;
 mod execute;
 mod input;

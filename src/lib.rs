@@ -9,6 +9,7 @@ pub mod daemon;
 pub mod ids;
 pub mod lnd;
 pub mod rpc;
+pub mod swarm;
 pub mod time;
 pub mod units;
 pub mod wire;

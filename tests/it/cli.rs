@@ -35,7 +35,7 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn each_command_has_help_with_an_example() {
     let folder = folder("127.0.0.1:1");
-    let commands: [&[&str]; 8] = [
+    let commands: [&[&str]; 9] = [
         &[],
         &["run"],
         &["check"],
@@ -44,6 +44,7 @@ fn each_command_has_help_with_an_example() {
         &["audit"],
         &["audit", "verify"],
         &["audit", "export"],
+        &["bootstrap"],
     ];
     let mut all = String::new();
     for command in commands {

@@ -8,6 +8,7 @@ mod daemon;
 mod fake_rpc;
 mod lnd;
 mod rpc;
+mod swarm;
 mod systemd;
 mod tidy;
 mod wire;

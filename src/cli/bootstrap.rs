@@ -1,0 +1,35 @@
+//! `tightrope bootstrap`: a DHT node in the foreground, until SIGTERM or SIGINT.
+#![expect(clippy::print_stdout, reason = "commands speak to people")]
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::daemon::bootstrap::bootstrap;
+
+/// Hosts the node on this thread, and prints where it listens.
+pub(super) fn run(listen: SocketAddr) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let stop = CancellationToken::new();
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let is_up = |address| {
+            println!("listens on udp {address}");
+            println!("peers enter over it with: \"swarm\": {{ \"bootstrap\": [\"{address}\"] }}");
+        };
+        let hosting = bootstrap(listen, is_up, stop.clone());
+        tokio::pin!(hosting);
+        loop {
+            tokio::select! {
+                ended = &mut hosting => break ended?,
+                _ = terminate.recv() => stop.cancel(),
+                _ = interrupt.recv() => stop.cancel(),
+            }
+        }
+        anyhow::Ok(())
+    })?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,314 @@
+//! The actor of a swarm: the only task that knows which peers are connected.
+//!
+//! It never waits for a peer, for the DHT or for the reader of events; whatever may take long is
+//! a task that sends a [`Notice`] when it is done.
+
+use std::collections::BTreeMap;
+
+use peeroxide_dht::hyperdht::{KeyPair, ServerEvent};
+use peeroxide_dht::messages::Ipv4Peer;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::accept::Door;
+use super::bans::Bans;
+use super::book::Book;
+use super::dial::{DialError, dial};
+use super::link::{Gone, Link, Opened, Surroundings, Teller};
+use super::node::{Attendant, Net, chance};
+use super::tie::newer_stays;
+use super::{SendError, Settings, SwarmEvent};
+use crate::ids::{PeerKey, Topic};
+
+/// How many notices wait; whoever has another one waits as well.
+const NOTICES_MAX: usize = 64;
+
+/// A message to send.
+#[derive(Debug)]
+pub(super) struct Command {
+    pub(super) peer: PeerKey,
+    pub(super) message: Vec<u8>,
+    pub(super) answer: oneshot::Sender<Result<(), SendError>>,
+}
+
+/// What the tasks of the swarm tell the actor.
+#[derive(Debug)]
+pub(super) enum Notice {
+    /// Our node of the DHT is in use.
+    Up { net: Net, told: Vec<Ipv4Peer>, requests: mpsc::UnboundedReceiver<ServerEvent> },
+    /// The addresses to tell peers, as the DHT knows them by now.
+    Told(Vec<Ipv4Peer>),
+    /// Our node of the DHT is given up.
+    Down,
+    /// Peers were found under the topic.
+    Found(Vec<(PeerKey, Vec<Ipv4Peer>)>),
+    /// A dial has ended.
+    Dialed { peer: PeerKey, result: Result<Box<Opened>, DialError> },
+    /// A peer that dialed us is there.
+    Accepted(Box<Opened>),
+    /// A connection has ended.
+    Ended { peer: PeerKey, id: u64 },
+}
+
+/// Our node of the DHT, while there is one.
+struct Up {
+    net: Net,
+    told: Vec<Ipv4Peer>,
+    requests: mpsc::UnboundedReceiver<ServerEvent>,
+}
+
+/// The state of a swarm.
+pub(super) struct Actor {
+    pair: KeyPair,
+    me: PeerKey,
+    peers_max: usize,
+    book: Book,
+    up: Option<Up>,
+    door: Door,
+    links: BTreeMap<PeerKey, Link>,
+    /// Connections that have ended, while their events are not all told. A peer with one is not
+    /// connected with: events that nobody reads would pile up.
+    tellers: BTreeMap<PeerKey, Teller>,
+    next_id: u64,
+    events: mpsc::Sender<SwarmEvent>,
+    notices: mpsc::Sender<Notice>,
+    noticed: mpsc::Receiver<Notice>,
+    bans: watch::Receiver<Bans>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Actor {
+    /// An actor that has yet to run, and the task that keeps it in the DHT.
+    pub(super) fn new(
+        settings: Settings,
+        pair: KeyPair,
+        topic: Topic,
+        events: mpsc::Sender<SwarmEvent>,
+        bans: watch::Receiver<Bans>,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) -> Self {
+        let (notices, noticed) = mpsc::channel(NOTICES_MAX);
+        let (me, peers_max) = (PeerKey::new(pair.public_key), settings.peers_max);
+        let attendant = Attendant {
+            settings,
+            me: pair.clone(),
+            topic,
+            events: events.clone(),
+            notices: notices.clone(),
+            stop: stop.clone(),
+        };
+        tasks.spawn(attendant.attend());
+        let door = Door::new(pair.clone(), tasks.clone(), notices.clone(), stop.clone());
+        Self {
+            pair,
+            me,
+            peers_max,
+            book: Book::new(me),
+            up: None,
+            door,
+            links: BTreeMap::new(),
+            tellers: BTreeMap::new(),
+            next_id: 0,
+            events,
+            notices,
+            noticed,
+            bans,
+            tasks,
+            stop,
+        }
+    }
+
+    /// Runs until the swarm is left, or nobody is there any longer to be told of it.
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let (stop, events) = (self.stop.clone(), self.events.clone());
+        loop {
+            self.dial_who_is_due();
+            let next = self.next_dial();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                () = events.closed() => break,
+                command = commands.recv() => match command {
+                    Some(command) => self.send(command),
+                    None => break,
+                },
+                // The actor holds a sender itself.
+                Some(notice) = self.noticed.recv() => self.notice(notice),
+                Ok(()) = self.bans.changed() => self.close_who_is_banned(),
+                request = request(&mut self.up) => self.answer(request),
+                () = sleep_until_some(next) => {}
+            }
+        }
+        self.stop.cancel();
+        self.close_all();
+    }
+
+    /// Takes leave of whoever is connected, or has just been.
+    fn close_all(&mut self) {
+        for link in self.links.values() {
+            link.close(Gone::Leaving);
+        }
+        self.noticed.close();
+        while let Ok(notice) = self.noticed.try_recv() {
+            if let Notice::Dialed { result: Ok(opened), .. } | Notice::Accepted(opened) = notice {
+                self.tasks.spawn(opened.refuse());
+            }
+        }
+    }
+
+    fn send(&mut self, Command { peer, message, answer }: Command) {
+        let sent =
+            self.links.get_mut(&peer).map_or(Err(SendError::Gone), |link| link.send(message));
+        if let Err(sent) = answer.send(sent) {
+            tracing::debug!(%peer, "nobody waits to hear that a message was put in line: {sent:?}");
+        }
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        let now = Instant::now();
+        match notice {
+            Notice::Up { net, told, requests } => self.up = Some(Up { net, told, requests }),
+            Notice::Told(told) => {
+                if let Some(up) = &mut self.up {
+                    up.told = told;
+                }
+            }
+            Notice::Down => self.up = None,
+            Notice::Found(peers) => {
+                for (peer, relays) in peers {
+                    self.book.found(now, peer, relays);
+                }
+            }
+            Notice::Dialed { peer, result } => {
+                match result {
+                    Ok(opened) => self.open(now, *opened),
+                    Err(error) => tracing::debug!(%peer, "not dialed: {error}"),
+                }
+                // Where there is a connection, this says nothing.
+                self.book.failed(now, &peer, chance());
+            }
+            Notice::Accepted(opened) => self.open(now, *opened),
+            Notice::Ended { peer, id } => self.end(now, peer, id),
+        }
+    }
+
+    /// Puts a connection to use, or refuses it.
+    fn open(&mut self, now: Instant, opened: Opened) {
+        let peer = opened.peer;
+        self.tellers.retain(|_, teller| !teller.is_finished());
+        let is_welcome = match self.links.get(&peer) {
+            Some(older) => {
+                let is_newer_ours = opened.is_initiator;
+                older.is_told()
+                    && (older.is_over()
+                        || newer_stays(&self.me, &peer, older.is_proven(), is_newer_ours))
+            }
+            None => is_welcome(&self.links, &self.tellers, self.peers_max, &peer),
+        };
+        if !is_welcome || self.bans.borrow().until(now, &peer).is_some() {
+            self.tasks.spawn(opened.refuse());
+            return;
+        }
+        let predecessor = self.links.remove(&peer).map(|older| {
+            older.close(Gone::Replaced);
+            older.into_teller()
+        });
+        self.next_id += 1;
+        let around = Surroundings {
+            tasks: &self.tasks,
+            events: &self.events,
+            notices: &self.notices,
+            stop: &self.stop,
+        };
+        let link = Link::start(self.next_id, opened, predecessor, &around);
+        self.links.insert(peer, link);
+        self.book.connected(now, &peer);
+    }
+
+    fn end(&mut self, now: Instant, peer: PeerKey, id: u64) {
+        if self.links.get(&peer).is_some_and(|link| link.id == id)
+            && let Some(link) = self.links.remove(&peer)
+        {
+            self.tellers.insert(peer, link.into_teller());
+            self.book.gone(now, &peer, chance());
+        }
+    }
+
+    fn close_who_is_banned(&mut self) {
+        let bans = self.bans.borrow_and_update();
+        for (peer, link) in &self.links {
+            if bans.closes(peer, link.made) {
+                link.close(Gone::Dropped);
+            }
+        }
+    }
+
+    /// Answers a peer that dials us.
+    fn answer(&mut self, request: ServerEvent) {
+        let Self { door, up, links, tellers, peers_max, bans, me, .. } = self;
+        let Some(up) = up else { return };
+        let bans = bans.borrow();
+        let now = Instant::now();
+        let may = |peer: &PeerKey| {
+            peer != me
+                && bans.until(now, peer).is_none()
+                && (links.contains_key(peer) || is_welcome(links, tellers, *peers_max, peer))
+        };
+        door.answer(&up.net, &up.told, request, &may);
+    }
+
+    fn dial_who_is_due(&mut self) {
+        let Some(up) = &self.up else { return };
+        let now = Instant::now();
+        let bans = self.bans.borrow();
+        let room = self.peers_max.saturating_sub(self.links.len());
+        let due = self.book.due(now, room, |peer| bans.until(now, peer));
+        for (peer, relays) in due {
+            let dialing = dial(up.net.clone(), self.pair.clone(), peer, relays);
+            let notices = self.notices.clone();
+            let dialed = async move {
+                let result = dialing.await.map(Box::new);
+                // The actor is gone when nobody listens.
+                drop(notices.send(Notice::Dialed { peer, result }).await);
+            };
+            self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(dialed));
+        }
+    }
+
+    /// When to dial next, if there is anything to dial over.
+    fn next_dial(&self) -> Option<Instant> {
+        self.up.as_ref().and_then(|_| self.book.next(Instant::now()))
+    }
+}
+
+/// Whether a peer that is not connected may be.
+fn is_welcome(
+    links: &BTreeMap<PeerKey, Link>,
+    tellers: &BTreeMap<PeerKey, Teller>,
+    peers_max: usize,
+    peer: &PeerKey,
+) -> bool {
+    let is_untold = tellers.get(peer).is_some_and(|teller| !teller.is_finished());
+    !is_untold && links.len() < peers_max && tellers.len() < peers_max
+}
+
+/// The next peer that dials us; never where there is no DHT.
+async fn request(up: &mut Option<Up>) -> ServerEvent {
+    if let Some(up) = up
+        && let Some(request) = up.requests.recv().await
+    {
+        return request;
+    }
+    std::future::pending().await
+}
+
+async fn sleep_until_some(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
