@@ -1,7 +1,8 @@
 //! The daemon on real lnd and btcd: `cargo test --test regtest`.
 //!
 //! Each scenario has a network of its own. The nodes are built when they are first needed; without
-//! Go all scenarios are skipped, which is said in one line.
+//! Go all scenarios are skipped, which is said in one line, and without Node those in which a peer
+//! of before speaks.
 
 #[path = "harness.rs"]
 #[expect(dead_code, reason = "the figures use more of it")]
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         // It takes minutes where a payment was intended and never sent.
         crash::killed_at_any_moment_it_pays_no_hash_twice_and_forgets_none,
         ground::a_payment_from_outside_moves_one_channel_alone,
+        ground::peers_of_before_meet_ask_and_pay,
         exact::only_the_channel_that_drifted_moves,
         triangle::three_drifts_at_once_come_to_rest,
         changes::a_channel_opened_meanwhile_is_kept_and_a_closed_one_dropped,
