@@ -145,3 +145,19 @@ impl Inbox {
         is_first
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_never_stops_costs_twenty_four_kilobytes() {
+        let seal = Seal::new(b"a secret of the tests".to_vec(), [1; 32]);
+        let mut inbox = Inbox::new(seal.me());
+        for ms in 0..100_000 {
+            let _fault = inbox.open(&seal, b"{}", Time::from_unix_ms(ms), Time::default());
+        }
+        assert_eq!(inbox.arrivals.len(), RECEIVED_MAX);
+        assert!(inbox.arrivals.capacity() * size_of::<Arrival>() <= 24 * 1024);
+    }
+}

@@ -18,6 +18,8 @@ mod fuzz;
 mod golden;
 #[path = "wire/outbox.rs"]
 mod outbox;
+#[path = "wire/protocol.rs"]
+mod protocol;
 
 use documents::{NOW, alice, attested, bob, request, signed};
 
