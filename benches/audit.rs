@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tightrope::audit::{self, Audit, Files, Mask};
 use tightrope::core::ledger::Ledger;
 use tightrope::core::policy::Policy;
-use tightrope::core::record::{Attempt, Bill, Entry, Record};
+use tightrope::core::record::{Attempt, Bill, Entry, InvoiceKind, Record};
 use tightrope::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
 use tightrope::time::Time;
 use tightrope::units::Msat;
@@ -144,6 +144,7 @@ fn attempt(n: u64) -> Attempt {
         point: ChannelPoint::new([4; 32], 1),
         scid: Scid::new(869_059_488_412_139_521),
         amount: Msat::new(1_000_000 + n),
+        kind: InvoiceKind::Plain,
     }
 }
 

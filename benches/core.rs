@@ -35,6 +35,7 @@ fn channel(n: u64, counterparty: NodeId, is_alice: bool) -> Channel {
         counterparty,
         scid: Scid::new(n),
         other_scids: Vec::new(),
+        peer_scid: Scid::new(n),
         capacity: Msat::new(1_001_000_000),
         local: if is_alice { alice } else { bob },
         remote: if is_alice { bob } else { alice },
@@ -69,11 +70,18 @@ fn deciding(criterion: &mut Criterion) {
 /// always has all its work to do and nothing stays open.
 fn busy_core() -> Core {
     let limits = Limits { base: Policy::default(), overrides: Vec::new() };
-    let settings = Settings { limits, trusted: [].into(), dry_run: true };
+    let settings = Settings { limits, dry_run: true, ..Settings::default() };
     let mut core = Core::new(settings, Ledger::new(Policy::default().period), now(), [0; 32]);
     for (id, alias) in [(ALICE, "alice"), (BOB, "bob")] {
         let alias = alias.to_owned();
-        let own = OwnNode { id, alias, network: Network::Regtest, rebalances: true };
+        let own = OwnNode {
+            id,
+            alias,
+            network: Network::Regtest,
+            rebalances: true,
+            can_hold: false,
+            proof: None,
+        };
         core.handle(now(), Event::NodeConnected(own));
     }
     for (node, with) in [(ALICE, BOB), (BOB, ALICE)] {

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::core::policy::Settings;
 
@@ -41,14 +40,10 @@ pub struct Config {
     pub secret: Secret,
     /// The nodes to look after; at least one.
     pub nodes: Vec<Node>,
-    /// How often each node is announced to all peers.
-    pub announce_interval: Duration,
     /// Where and how the logs are kept.
     pub audit: AuditFiles,
     /// What the core is told.
     pub settings: Settings,
-    /// Whether peers must prove that they run the nodes that they speak for.
-    pub require_proof: bool,
     /// How peers are found and reached.
     pub swarm: Swarm,
     /// How the daemon is reached on its own machine.

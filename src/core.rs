@@ -17,16 +17,21 @@ pub mod decide;
 pub mod event;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod held;
 pub mod invoice;
 pub mod ledger;
 pub mod message;
 pub mod narrative;
 pub mod outcome;
 mod payment;
+mod peer;
+mod plan;
 pub mod policy;
 pub mod rebalance;
 pub mod record;
 pub mod refusal;
+mod request;
+pub mod roster;
 mod side;
 #[cfg(test)]
 mod tests;
@@ -41,16 +46,20 @@ use self::action::Action;
 use self::authorize::Offer;
 use self::channel::{Channel, Forwarding};
 use self::decide::Rest;
-use self::event::{Event, OwnNode};
-use self::ledger::Ledger;
+use self::event::{Event, Held, OwnNode};
+use self::ledger::{Ledger, Rebalance};
+use self::message::PeerPolicy;
 use self::narrative::Narrative;
 use self::payment::Tracking;
+use self::peer::Party;
 use self::policy::{Policy, Settings};
-use self::record::{Entry, Pause, Record, Scope};
+use self::record::{Attempt, Entry, Pause, Record, Scope};
+use self::request::Answer;
+use self::roster::Roster;
 use self::side::Side;
 use self::timer::{Timer, Timers};
-use self::view::{Bounds, Views};
-use crate::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
+use self::view::{Bounds, View, Views};
+use crate::ids::{ChannelPoint, NodeId, PaymentHash, PeerKey, RebalanceId, Scid};
 use crate::time::Time;
 
 /// The state machine. One value, owned by one loop.
@@ -75,6 +84,17 @@ pub struct Core {
     left_open: BTreeSet<PaymentHash>,
     /// Payments whose outcome is unknown and asked for.
     tracked: BTreeMap<PaymentHash, Tracking>,
+    roster: Roster,
+    /// Our rules for a channel as a peer was last told them.
+    told: BTreeMap<ChannelPoint, (PeerKey, PeerPolicy)>,
+    /// What peers answered to requests of ours whose invoices have not ended.
+    words: BTreeMap<PaymentHash, Answer>,
+    /// What nodes hold that have not listed their channels.
+    held: BTreeMap<PaymentHash, Held>,
+    /// Attempts whose held invoice may stand and that nobody knows of, until their node answers.
+    abandoned: Vec<Attempt>,
+    /// The refusal that a peer last earned, as it was told, and when.
+    refused: BTreeMap<PeerKey, (String, Time)>,
     timers: Timers,
     /// Whether nothing new is to be begun.
     is_stopping: bool,
@@ -124,6 +144,12 @@ impl Core {
             offers: BTreeMap::new(),
             left_open: BTreeSet::new(),
             tracked: BTreeMap::new(),
+            roster: Roster::default(),
+            told: BTreeMap::new(),
+            words: BTreeMap::new(),
+            held: BTreeMap::new(),
+            abandoned: Vec::new(),
+            refused: BTreeMap::new(),
             timers: Timers::default(),
             is_stopping: false,
             unsettled: BTreeSet::new(),
@@ -174,6 +200,11 @@ impl Core {
         self.ledger.payments.len()
     }
 
+    /// How many peers are connected.
+    pub fn peers(&self) -> usize {
+        self.roster.peers().count()
+    }
+
     /// How many channels are kept in balance.
     pub fn watched(&self) -> usize {
         self.watched.len()
@@ -199,8 +230,12 @@ impl Core {
                 self.invoiced(rebalance, invoice, wall);
             }
             Event::InvoiceNotCreated { rebalance, error } => self.not_invoiced(rebalance, error),
+            Event::InvoiceHeld { hash, held } => self.invoice_held(hash, held),
             Event::InvoiceEnded { hash, end } => self.invoice_ended(hash, &end),
             Event::PaymentUpdated { hash, outcome } => self.payment_updated(hash, outcome),
+            Event::PeerConnected { peer } => self.peer_connected(peer),
+            Event::PeerDisconnected { peer, reason } => self.peer_disconnected(peer, reason),
+            Event::Heard(heard) => self.heard(heard),
             Event::PauseAsked(pause) => self.pause(pause),
             Event::ResumeAsked(scope) => self.resume(scope),
             Event::Woken => {}
@@ -213,6 +248,7 @@ impl Core {
             Timer::Reconsider(point) => {
                 self.unsettled.insert(point);
             }
+            Timer::Announce => self.announce(),
             Timer::OfferWaited(point) => self.give_up_waiting(point),
             Timer::Track(hash) => self.track(hash),
             Timer::SnapshotMissing(point) => self.list_sides(point),
@@ -225,6 +261,7 @@ impl Core {
         let known = Known { node, connected_at: Some(self.now), has_listed: false };
         self.nodes.insert(id, known);
         self.views.forget(id);
+        self.announce_node(id);
         self.resume_watching(id);
         self.resume_tracking(id);
         self.reconsider_all();
@@ -271,6 +308,9 @@ impl Core {
             self.unsettled.insert(*point);
         }
         self.let_go(node, with, &named);
+        if with.is_none() {
+            self.judge_held(node);
+        }
     }
 
     /// Lets go of the watched channels that a list lacks and no other node has.
@@ -282,8 +322,14 @@ impl Core {
         };
         let gone: Vec<ChannelPoint> = self.watched.iter().filter_map(is_gone).collect();
         for point in gone {
-            self.watched.remove(&point);
+            self.unwatch(point);
             self.sides.retain(|(closed, _), _| *closed != point);
+        }
+    }
+
+    fn unwatch(&mut self, point: ChannelPoint) {
+        self.told.remove(&point);
+        if self.watched.remove(&point).is_some() {
             self.narrate(Narrative::StopWatchingChannel { channel_point: point });
         }
     }
@@ -326,19 +372,23 @@ impl Core {
         for node in sides {
             self.watch(point, node);
             self.judge_waiting(point);
+            self.tell_rules(point, node);
             self.rest_or_ask(point, node);
         }
     }
 
-    /// Starts to watch a channel, if both of its nodes are ours.
+    /// Watches a channel while both of its nodes are the cluster's.
     fn watch(&mut self, point: ChannelPoint, node: NodeId) {
         let Some(view) = self.views.of(point, node) else { return };
         let (scid, counterparty) = (view.channel.scid, view.channel.counterparty);
         let is_unread = matches!(view.bounds, Bounds::Unread);
-        if !self.nodes.contains_key(&counterparty) || counterparty == node {
-            return;
-        }
+        let Some(party) = self.party(counterparty).filter(|_| counterparty != node) else {
+            return self.unwatch(point);
+        };
         if self.watched.insert(point, [node, counterparty]).is_none() {
+            if let Party::Peer { peer, .. } = party {
+                self.tell_shared(point, node, peer);
+            }
             self.narrate(Narrative::StartWatchingChannel {
                 channel_id: scid,
                 channel_point: point,
@@ -350,6 +400,21 @@ impl Core {
             self.views.bound(node, point, Bounds::Asked);
             self.actions.push(Action::ReadForwarding { node, point, scid });
         }
+    }
+
+    fn tell_shared(&mut self, point: ChannelPoint, node: NodeId, remote_peer: PeerKey) {
+        let Some(View { channel, .. }) = self.views.of(point, node) else { return };
+        let owner = self.roster.owner(channel.counterparty);
+        let narrative = Narrative::PeerSharedChannel {
+            remote_peer,
+            remote_alias: owner.map(|claim| claim.alias.clone()).unwrap_or_default(),
+            local_alias: self.alias(node).to_owned(),
+            channel_id: channel.scid,
+            local_balance: channel.local.sat(),
+            remote_balance: channel.remote.sat(),
+            capacity: channel.capacity.sat(),
+        };
+        self.narrate(narrative);
     }
 
     /// Asks both sides of a channel for a list that shows what settled.
@@ -370,6 +435,12 @@ impl Core {
         for node in self.nodes.keys() {
             self.unsettled.extend(self.views.points_of(*node));
         }
+    }
+
+    /// Whether a node answers and has listed all its channels.
+    fn has_listed(&self, node: NodeId) -> bool {
+        let known = self.nodes.get(&node);
+        known.is_some_and(|known| known.connected_at.is_some() && known.has_listed)
     }
 
     /// The node, if it is ours and answers.

@@ -12,6 +12,9 @@ pub mod bootstrap;
 pub mod check;
 mod execute;
 mod input;
+mod invoice;
+mod keys;
+mod peers;
 mod run;
 mod supervise;
 mod systemd;
@@ -22,11 +25,15 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use self::keys::{KeyError, Keys};
+use self::peers::Peers;
 use self::run::{Ended, Run};
 use crate::audit::{self, AuditError, Files, Mask, Opened, Remedy};
 use crate::config::Config;
 use crate::core::ledger::Ledger;
+use crate::core::refusal::Refusal;
 use crate::lnd::LndError;
+use crate::swarm::SwarmError;
 
 /// How long until a log that could not be used is tried again.
 const LOG_RETRY: Duration = Duration::from_secs(10);
@@ -64,6 +71,12 @@ pub enum DaemonError {
         #[source]
         source: LndError,
     },
+    /// A key of the daemon's own cannot be used.
+    #[error("the daemon's own keys cannot be used")]
+    Keys(#[from] KeyError),
+    /// The settings of the swarm cannot be used.
+    #[error("swarm cannot be used")]
+    Swarm(#[from] SwarmError),
     /// The machine gives no random numbers.
     #[error("the machine gives no random numbers")]
     Random(#[source] getrandom::Error),
@@ -105,13 +118,36 @@ pub async fn run(
         tracing::warn!("{warning}");
     }
     let files = files(config);
+    let mut peers = None;
+    let stopped = keep_running(config, mode, &files, &mut peers, &stop).await;
+    if let Some(peers) = peers {
+        peers.leave().await;
+    }
+    stopped
+}
+
+/// Runs again and again, for as long as nothing but the logs stands in the way. The peers are met
+/// once there is a log, and then stay.
+async fn keep_running(
+    config: &Config,
+    mode: Mode,
+    files: &Files,
+    peers: &mut Option<Peers>,
+    stop: &CancellationToken,
+) -> Result<Stopped, DaemonError> {
     // How many records the log had when it was last opened.
     let mut before = None;
     loop {
-        let error = match open(&files, config).await {
+        let error = match open(files, config).await {
             Ok((audit, ledger, opened)) if is_same_log(before, &opened) => {
                 before = Some(opened.records);
-                match Run::start(config, mode, audit, ledger)?.drive(&stop).await {
+                let keys = Keys::open(&files.storage)?;
+                if mode == Mode::Forever && peers.is_none() {
+                    *peers = Some(Peers::meet(config, keys.swarm)?);
+                }
+                let speaker = peers.as_ref().map(Peers::speaker);
+                let run = Run::start(config, mode, audit, ledger, speaker, keys)?;
+                match run.drive(stop, peers).await {
                     Ended::Stopped(stopped) => return Ok(stopped),
                     Ended::LogFailed(error) if error.remedy() == Remedy::GiveUp => {
                         return Err(DaemonError::Audit(error.into()));
@@ -134,7 +170,16 @@ pub async fn run(
         tokio::select! {
             () = stop.cancelled() => return Ok(Stopped::InGoodOrder),
             () = systemd::keep_alive_for(LOG_RETRY) => {}
+            () = refuse_all(peers) => {}
         }
+    }
+}
+
+/// Tells peers that ask why nothing is paid, for ever.
+async fn refuse_all(peers: &mut Option<Peers>) {
+    match peers {
+        Some(peers) => peers.refuse(&Refusal::AuditUnavailable).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::outcome::Cause;
 use crate::core::outcome::Failure;
-use crate::core::record::{Attempt, Bill, Entry, Pause, Record, Scope};
-use crate::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
+use crate::core::record::{Attempt, Bill, Entry, Evidence, InvoiceKind, Pause, Record, Scope};
+use crate::ids::{ChannelPoint, NodeId, PaymentHash, PeerKey, RebalanceId, Scid};
 use crate::time::Time;
 use crate::units::{Msat, Sat};
 
 /// All fields that a line may have, in the order in which they are written.
-pub const FIELDS: [&str; 19] = [
+pub const FIELDS: [&str; 23] = [
     "record",
     "role",
     "state",
@@ -29,12 +29,16 @@ pub const FIELDS: [&str; 19] = [
     "rebalanceId",
     "paymentHash",
     "invoice",
+    "held",
     "expiresAt",
     "reason",
     "failure",
     "cause",
     "scope",
     "until",
+    "over",
+    "peer",
+    "envelope",
 ];
 
 /// One line, in the order in which its fields are written.
@@ -78,6 +82,10 @@ struct Transaction<'a> {
     /// The invoice, in BOLT 11.
     #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
     invoice: Option<Cow<'a, str>>,
+    /// Whether the payee's node holds the payment until it was looked at; missing where it does
+    /// not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    held: bool,
     /// When the invoice expires, in ms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_at: Option<Time>,
@@ -96,6 +104,15 @@ struct Transaction<'a> {
     /// When a pause ends by itself, in ms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     until: Option<Time>,
+    /// The channels that a payment came over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    over: Option<Vec<Scid>>,
+    /// The peer that signed `envelope`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    peer: Option<PeerKey>,
+    /// A document as a peer signed it.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    envelope: Option<Cow<'a, str>>,
 }
 
 /// The kinds of records, as the field `record` names them.
@@ -106,6 +123,9 @@ enum Kind {
     InvoiceCreated,
     RebalanceSettled,
     RebalanceFailed,
+    PaidElsewhere,
+    ResultAttested,
+    RequestAttested,
     PaymentIntended,
     PaymentUnknown,
     PaymentSettled,
@@ -165,6 +185,14 @@ impl<'a> From<&'a Record> for Transaction<'a> {
                 cause: Some(cause.clone()),
                 ..line
             },
+            Entry::PaidElsewhere(_, hash, over) => {
+                Self { payment_hash: Some(*hash), over: Some(over.clone()), ..line }
+            }
+            Entry::ResultAttested(_, evidence) | Entry::RequestAttested(_, evidence) => Self {
+                peer: Some(evidence.peer),
+                envelope: Some(Cow::Borrowed(&evidence.envelope)),
+                ..line
+            },
             Entry::PaymentFailed(_, hash, failure) => Self {
                 payment_hash: Some(*hash),
                 reason: Some(failure.to_string().into()),
@@ -201,12 +229,16 @@ impl Transaction<'_> {
             rebalance_id: attempt.map(|attempt| attempt.rebalance),
             payment_hash: None,
             invoice: None,
+            held: attempt.is_some_and(|attempt| attempt.kind == InvoiceKind::Held),
             expires_at: None,
             reason: None,
             failure: None,
             cause: None,
             scope: None,
             until: None,
+            over: None,
+            peer: None,
+            envelope: None,
         }
     }
 
@@ -222,6 +254,11 @@ impl Transaction<'_> {
                 self.payment_hash,
                 self.cause.ok_or("cause")?,
             ),
+            Kind::PaidElsewhere => {
+                Entry::PaidElsewhere(self.attempt()?, hash?, self.over.ok_or("over")?)
+            }
+            Kind::ResultAttested => Entry::ResultAttested(self.attempt()?, self.evidence()?),
+            Kind::RequestAttested => Entry::RequestAttested(self.attempt()?, self.evidence()?),
             Kind::PaymentIntended => Entry::PaymentIntended(self.attempt()?, self.bill()?),
             Kind::PaymentUnknown => Entry::PaymentUnknown(self.attempt()?, hash?),
             Kind::PaymentSettled => Entry::PaymentSettled(self.attempt()?, hash?),
@@ -247,6 +284,15 @@ impl Transaction<'_> {
             point: self.channel_point.ok_or("channelPoint")?,
             scid: self.channel_id.ok_or("channelId")?,
             amount: self.amount_msat.ok_or("amountMsat")?,
+            kind: if self.held { InvoiceKind::Held } else { InvoiceKind::Plain },
+        })
+    }
+
+    /// The signed document that the line keeps.
+    fn evidence(&self) -> Result<Evidence, &'static str> {
+        Ok(Evidence {
+            peer: self.peer.ok_or("peer")?,
+            envelope: self.envelope.as_deref().ok_or("envelope")?.to_owned(),
         })
     }
 
@@ -269,6 +315,9 @@ const fn words(entry: &Entry) -> (Kind, Option<Role>, Option<State>) {
         Entry::InvoiceCreated(..) => (Kind::InvoiceCreated, payee, Some(State::Pending)),
         Entry::RebalanceSettled(..) => (Kind::RebalanceSettled, payee, Some(State::Complete)),
         Entry::RebalanceFailed(..) => (Kind::RebalanceFailed, payee, Some(State::Failed)),
+        Entry::PaidElsewhere(..) => (Kind::PaidElsewhere, payee, None),
+        Entry::ResultAttested(..) => (Kind::ResultAttested, payee, None),
+        Entry::RequestAttested(..) => (Kind::RequestAttested, payer, None),
         Entry::PaymentIntended(..) => (Kind::PaymentIntended, payer, Some(State::Pending)),
         Entry::PaymentUnknown(..) => (Kind::PaymentUnknown, payer, Some(State::Unknown)),
         Entry::PaymentSettled(..) => (Kind::PaymentSettled, payer, Some(State::Complete)),
@@ -293,9 +342,12 @@ mod tests {
             "channelPoint" => format!("{:?}", format!("{}:0", "02".repeat(32))),
             "rebalanceId" => format!("{:?}", "02".repeat(16)),
             "paymentHash" => format!("{:?}", "02".repeat(32)),
-            "invoice" | "reason" => r#""text""#.to_owned(),
+            "invoice" | "reason" | "envelope" => r#""text""#.to_owned(),
             "failure" => r#"{"code":"notSent"}"#.to_owned(),
             "cause" => r#"{"cause":"abandoned"}"#.to_owned(),
+            "held" => "true".to_owned(),
+            "over" => r#"["1x2x3"]"#.to_owned(),
+            "peer" => format!("{:?}", "02".repeat(32)),
             "scope" => r#""all""#.to_owned(),
             _ => "1".to_owned(),
         };

@@ -53,16 +53,13 @@ pub(super) fn config(
     let nodes = node::read(&file.lightning_nodes, credentials, findings);
     let audit = read_audit(&file.audit, findings);
     let settings = read_settings(file, findings);
-    let announce_interval = read_interval(file, findings);
     let swarm = read_swarm(&file.swarm, findings);
     let control = read_control(&file.control, &audit.storage, credentials, findings);
     Some(Config {
         secret: secret?,
         nodes,
-        announce_interval: announce_interval?,
         audit,
-        settings,
-        require_proof: file.require_proof,
+        settings: settings?,
         swarm,
         control: control?,
         log: Log { format: file.log.format, level: file.log.level },
@@ -116,7 +113,7 @@ fn check_strength(secret: &Secret, is_weak_allowed: bool, key: &str, findings: &
 }
 
 /// What the core is told.
-fn read_settings(file: &File, findings: &mut Findings) -> Settings {
+fn read_settings(file: &File, findings: &mut Findings) -> Option<Settings> {
     if file.trusted_nodes.is_empty() {
         let what = "empty, so every node that a holder of the secret runs may be asked and paid";
         findings.warn("trustedNodes", what);
@@ -126,7 +123,14 @@ fn read_settings(file: &File, findings: &mut Findings) -> Settings {
         let key = format!("trustedNodes[{index}]");
         trusted.extend(read_pubkey(Some(text), &key, findings));
     }
-    Settings { limits: limits::read(&file.limits, findings), trusted, dry_run: file.dry_run }
+    let limits = limits::read(&file.limits, findings);
+    Some(Settings {
+        limits,
+        trusted,
+        require_proof: file.require_proof,
+        announce_interval: read_interval(file, findings)?,
+        dry_run: file.dry_run,
+    })
 }
 
 /// `announceInterval`; its bounds are the schema's.

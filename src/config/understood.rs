@@ -19,7 +19,7 @@ impl Config {
             "sources": self.sources,
             "secret": MASK,
             "lightningNodes": self.nodes.iter().map(node).collect::<Vec<_>>(),
-            "announceInterval": whole_ms(self.announce_interval),
+            "announceInterval": whole_ms(self.settings.announce_interval),
             "audit": {
                 "storage": { "path": self.audit.storage },
                 "transactionHistory": self.audit.transactions,
@@ -32,7 +32,7 @@ impl Config {
                 "idSettings": limits.overrides.iter().map(id_setting).collect::<Vec<_>>(),
             },
             "trustedNodes": self.settings.trusted,
-            "requireProof": self.require_proof,
+            "requireProof": self.settings.require_proof,
             "dryRun": self.settings.dry_run,
             "swarm": {
                 "bootstrap": self.swarm.bootstrap,

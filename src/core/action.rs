@@ -8,9 +8,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::authorize::Authorized;
+use super::message::Message;
 use super::narrative::Narrative;
-use super::record::Record;
-use crate::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
+use super::record::{InvoiceKind, Record};
+use super::roster::Distrust;
+use crate::ids::{ChannelPoint, NodeId, PaymentHash, PeerKey, RebalanceId, Scid};
 use crate::units::Msat;
 
 /// Something to be done, in the imperative. It can be written down, but neither read back nor
@@ -35,6 +37,9 @@ pub enum Action {
         expiry: Duration,
         /// How many blocks the payer must leave the payee.
         min_final_cltv: u64,
+        /// Whether the node is to hold the payment. The preimage of a held invoice follows from
+        /// the attempt's name and the daemon's hold key.
+        kind: InvoiceKind,
     },
     /// Watch an invoice until it is settled or cancelled; answered by `InvoiceEnded`.
     WatchInvoice {
@@ -42,6 +47,20 @@ pub enum Action {
         node: NodeId,
         /// The invoice's hash.
         hash: PaymentHash,
+    },
+    /// Take the payment that a held invoice's node holds; tried until the node has answered.
+    SettleHeld {
+        /// The payee.
+        node: NodeId,
+        /// The attempt that the invoice was made for.
+        rebalance: RebalanceId,
+    },
+    /// Give the payment of a held invoice back, and cancel it; tried until the node has answered.
+    CancelHeld {
+        /// The payee.
+        node: NodeId,
+        /// The attempt that the invoice was made for.
+        rebalance: RebalanceId,
     },
     /// Cancel an invoice that is not to be paid any more.
     CancelInvoice {
@@ -65,6 +84,20 @@ pub enum Action {
         node: NodeId,
         /// The counterparty.
         with: NodeId,
+    },
+    /// Say something to a peer, if it is connected.
+    Send {
+        /// The peer.
+        peer: PeerKey,
+        /// What to say.
+        message: Message,
+    },
+    /// Send a peer away.
+    DropPeer {
+        /// The peer.
+        peer: PeerKey,
+        /// Why.
+        reason: Distrust,
     },
     /// Read a node's own bounds for a channel; answered by `ForwardingRead`.
     ReadForwarding {

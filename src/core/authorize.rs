@@ -13,11 +13,12 @@ use super::decide::target;
 use super::event::OwnNode;
 use super::invoice::{Invoice, memo};
 use super::ledger::Ledger;
+use super::message::PayInvoice;
 use super::policy::{ChannelCaps, Policy};
-use super::record::{Attempt, Bill};
+use super::record::{Attempt, Bill, Evidence};
 use super::refusal::Refusal;
 use super::view::View;
-use crate::ids::{ChannelPoint, NodeId, PaymentHash, PaymentSecret, Scid};
+use crate::ids::{ChannelPoint, NodeId, PaymentHash, PaymentSecret, PeerKey, Scid};
 use crate::time::Time;
 use crate::units::{Msat, Ppm};
 
@@ -57,8 +58,28 @@ pub(crate) struct Offer {
     pub(crate) invoice: Invoice,
     /// The invoice as it came, and its expiry on the core's clock.
     pub(crate) bill: Bill,
-    /// The wall clock as the offer came.
-    pub(crate) came_at: Time,
+    /// The wall clock of whoever made the offer, as it was made.
+    pub(crate) made_by: Time,
+    /// What the invoice's memo must say.
+    pub(crate) memo: String,
+    /// Whose offer it is.
+    pub(crate) asker: Asker,
+}
+
+/// Who offers.
+#[derive(Clone, Debug)]
+pub(crate) enum Asker {
+    /// Another node of this daemon.
+    Own,
+    /// A peer, for a node of its own.
+    Peer {
+        /// The peer.
+        peer: PeerKey,
+        /// Its request as it came.
+        request: Box<PayInvoice>,
+        /// The request as the peer signed it, where it did.
+        evidence: Option<Evidence>,
+    },
 }
 
 /// All that the payer goes by.
@@ -78,8 +99,8 @@ pub(crate) struct Payer<'a> {
     pub(crate) awaits_snapshot: bool,
     /// Its policy for the channel.
     pub(crate) policy: Policy,
-    /// The payee's.
-    pub(crate) payee_policy: Policy,
+    /// The payee's; `None` where its peer has not told it.
+    pub(crate) payee_policy: Option<Policy>,
     /// The channel's own caps.
     pub(crate) caps: ChannelCaps,
     /// Its records.
@@ -101,7 +122,7 @@ pub(crate) enum Verdict {
 }
 
 impl Offer {
-    /// An offer that came at `now`, by the wall clock at `came_at`.
+    /// An offer of a node of our own that came at `now`, by the wall clock at `came_at`.
     pub(crate) fn new(
         attempt: Attempt,
         invoice: Invoice,
@@ -111,7 +132,8 @@ impl Offer {
     ) -> Self {
         let expires_at = now + (invoice.made_at + invoice.expiry).since(came_at);
         let bill = Bill { hash: invoice.hash, invoice: text, expires_at };
-        Self { attempt, invoice, bill, came_at }
+        let memo = memo(attempt.point, attempt.rebalance);
+        Self { attempt, invoice, bill, made_by: came_at, memo, asker: Asker::Own }
     }
 }
 
@@ -164,7 +186,7 @@ impl Payer<'_> {
         if invoice.payee != attempt.paid_to {
             return Err(Refusal::WrongPayee);
         }
-        if invoice.memo.as_deref() != Some(&memo(attempt.point, attempt.rebalance)) {
+        if invoice.memo.as_ref() != Some(&offer.memo) {
             return Err(Refusal::NotARebalanceInvoice);
         }
         if invoice.has_blinded_paths {
@@ -173,7 +195,7 @@ impl Payer<'_> {
         if invoice.amount != Some(attempt.amount) || attempt.amount == Msat::ZERO {
             return Err(Refusal::WrongAmount);
         }
-        if invoice.made_at + AGE_MAX < offer.came_at || offer.came_at + LEAD_MAX < invoice.made_at {
+        if invoice.made_at + AGE_MAX < offer.made_by || offer.made_by + LEAD_MAX < invoice.made_at {
             return Err(Refusal::NotFresh);
         }
         if !(LIFE_MIN..=LIFE_MAX).contains(&offer.bill.expires_at.since(self.now)) {
@@ -243,7 +265,8 @@ impl Payer<'_> {
     /// is how the HTLCs in flight leave it.
     fn check_size(&self, view: &View, channel: &Channel, amount: Msat) -> Result<(), Refusal> {
         let total = channel.total().ok_or(Refusal::Unreadable)?;
-        if target(&self.payee_policy, &self.policy).is_none() {
+        let payee_policy = self.payee_policy.as_ref().ok_or(Refusal::PolicyUnknown)?;
+        if target(payee_policy, &self.policy).is_none() {
             return Err(Refusal::BandsDoNotMeet);
         }
         let kept = least_above(self.policy.threshold(), total);

@@ -21,6 +21,8 @@ pub struct Channel {
     /// The channel's further ids: aliases of either end, and the confirmed id of a zero-conf
     /// channel.
     pub other_scids: Vec<Scid>,
+    /// The id that the counterparty routes by: its own alias of a zero-conf channel, else `scid`.
+    pub peer_scid: Scid,
     /// What the channel was funded with. Never a denominator: fees and anchors are missing from
     /// the balances.
     pub capacity: Msat,

@@ -8,6 +8,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::channel::Channel;
+use super::outcome::PeerWord;
 use super::policy::Policy;
 use super::refusal::Refusal;
 use crate::time::Time;
@@ -66,6 +67,27 @@ pub enum Rest {
         /// When the next one may be made.
         until: Time,
     },
+    /// The payer is not among `trustedNodes`.
+    NotTrusted,
+    /// The peer's rules for the channel have not come: they come with its next hello.
+    PolicyUnknown,
+    /// The peer's operator paused new payments here.
+    PausedByPeer,
+    /// The payer may pay over any of several channels, and the node cannot hold a payment until
+    /// it was looked at.
+    CannotHold,
+    /// The last payment came over another channel than asked.
+    PaidElsewhere {
+        /// When the next attempt may be made.
+        until: Time,
+    },
+    /// The payer, a peer, said that it did not pay.
+    ByPeer {
+        /// Its word.
+        word: PeerWord,
+        /// When the next attempt may be made.
+        until: Time,
+    },
     /// The payer would refuse, so it is not even asked.
     Refused {
         /// Why it would.
@@ -96,6 +118,12 @@ impl Rest {
             | Self::NotOrdinary
             | Self::Unreadable
             | Self::BandsDoNotMeet
+            | Self::NotTrusted
+            | Self::PolicyUnknown
+            | Self::PausedByPeer
+            | Self::CannotHold
+            | Self::PaidElsewhere { .. }
+            | Self::ByPeer { .. }
             | Self::TooSmall { .. }
             | Self::Refused { .. }
             | Self::DryRun { .. } => true,
@@ -105,7 +133,9 @@ impl Rest {
     /// When the reason may end by itself, where that is known.
     pub(crate) const fn until(&self) -> Option<Time> {
         match self {
-            Self::CoolingDown { until } => Some(*until),
+            Self::CoolingDown { until }
+            | Self::PaidElsewhere { until }
+            | Self::ByPeer { until, .. } => Some(*until),
             Self::Paused { until } => *until,
             Self::Refused { refusal } => refusal.retry_at(),
             Self::Stopping
@@ -119,6 +149,10 @@ impl Rest {
             | Self::NotOrdinary
             | Self::Unreadable
             | Self::BandsDoNotMeet
+            | Self::NotTrusted
+            | Self::PolicyUnknown
+            | Self::PausedByPeer
+            | Self::CannotHold
             | Self::TooSmall { .. }
             | Self::DryRun { .. } => None,
         }
@@ -130,6 +164,7 @@ impl Rest {
             (Self::Refused { refusal: a }, Self::Refused { refusal: b }) => {
                 std::mem::discriminant(a) == std::mem::discriminant(b)
             }
+            (Self::ByPeer { word: a, .. }, Self::ByPeer { word: b, .. }) => a.code == b.code,
             (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
         }
     }
@@ -161,6 +196,21 @@ impl fmt::Display for Rest {
                 write!(f, "only {amount} could be moved, less than minTransactionSize")
             }
             Self::CoolingDown { until } => write!(f, "the next attempt may be made at {until}"),
+            Self::NotTrusted => f.write_str("the node at the other end is not among trustedNodes"),
+            Self::PolicyUnknown => f.write_str("the peer's policy for it is not known yet"),
+            Self::PausedByPeer => f.write_str("the peer's operator paused payments here"),
+            Self::CannotHold => f.write_str(
+                "the payer may pay over another channel, and our node cannot hold a payment: \
+                 give the macaroon the calls of invoicesrpc",
+            ),
+            Self::PaidElsewhere { until } => write!(
+                f,
+                "the last payment came over another channel and was given back; \
+                 the next attempt may be made at {until}"
+            ),
+            Self::ByPeer { word, until } => {
+                write!(f, "the payer said: {word}; the next attempt may be made at {until}")
+            }
             Self::Refused { refusal } => write!(f, "the payer would refuse: {refusal}"),
             Self::DryRun { amount } => write!(f, "dryRun is set; {amount} would be asked"),
         }

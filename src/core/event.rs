@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use super::channel::{Channel, Forwarding};
 use super::invoice::Network;
+use super::message::Message;
 use super::outcome::Outcome;
 use super::record::Pause;
-use crate::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
+use crate::ids::{ChannelPoint, NodeId, PaymentHash, PeerKey, RebalanceId, Scid};
 use crate::time::Time;
 use crate::units::Msat;
 
@@ -75,6 +76,13 @@ pub enum Event {
         /// What the node said.
         error: String,
     },
+    /// The payee's node holds the payment of a held invoice, to be settled or given back.
+    InvoiceHeld {
+        /// The invoice's hash.
+        hash: PaymentHash,
+        /// What it holds.
+        held: Held,
+    },
     /// The payee's node told what became of an invoice.
     InvoiceEnded {
         /// The invoice's hash.
@@ -89,6 +97,20 @@ pub enum Event {
         /// What became of it.
         outcome: Outcome,
     },
+    /// A peer is connected.
+    PeerConnected {
+        /// The peer.
+        peer: PeerKey,
+    },
+    /// A peer is gone.
+    PeerDisconnected {
+        /// The peer.
+        peer: PeerKey,
+        /// Why, in a sentence.
+        reason: String,
+    },
+    /// A peer said something.
+    Heard(Heard),
     /// The operator stopped new payments somewhere.
     PauseAsked(Pause),
     /// The operator allowed them again.
@@ -110,6 +132,35 @@ pub struct OwnNode {
     pub network: Network,
     /// Whether its channels are to be kept in balance at all.
     pub rebalances: bool,
+    /// Whether it can hold a payment until it was looked at (LND `invoicesrpc`).
+    pub can_hold: bool,
+    /// Its signature under our claim to speak for it, for peers that ask for proof.
+    pub proof: Option<String>,
+}
+
+/// A message, and what the core must know of the document that it came in.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Heard {
+    /// Who said it.
+    pub peer: PeerKey,
+    /// What was said.
+    pub message: Message,
+    /// When it was said, by the peer's wall clock.
+    pub sent_at: Time,
+    /// Our wall clock as it arrived.
+    pub wall: Time,
+    /// The document itself, where the peer signed it so that a third party can verify it.
+    pub evidence: Option<String>,
+}
+
+/// What a held invoice has been paid with: it lies at the payee's node until the invoice is
+/// settled or cancelled.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Held {
+    /// What lies there.
+    pub paid: Msat,
+    /// The channels that the HTLCs came over, one for each HTLC.
+    pub over: Vec<Scid>,
 }
 
 /// What became of an invoice.
@@ -124,14 +175,4 @@ pub enum InvoiceEnd {
     },
     /// It was cancelled or expired, and can never be paid.
     Canceled,
-}
-
-/// What a held invoice has been paid with: it lies at the payee's node until the invoice is
-/// settled or cancelled.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Held {
-    /// What lies there.
-    pub paid: Msat,
-    /// The channels that the HTLCs came over, one for each HTLC.
-    pub over: Vec<Scid>,
 }

@@ -35,6 +35,7 @@ pub(crate) fn channel(n: u8, local: u64, remote: u64) -> Channel {
         counterparty: NODE_B,
         scid: Scid::new(n.into()),
         other_scids: Vec::new(),
+        peer_scid: Scid::new(n.into()),
         capacity: Msat::new((local + remote) * 1000 + 1_000_000),
         local: Msat::new(local * 1000),
         remote: Msat::new(remote * 1000),

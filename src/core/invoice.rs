@@ -65,6 +65,9 @@ pub fn memo(point: ChannelPoint, rebalance: RebalanceId) -> String {
     format!("tightrope rebalance {point} {rebalance}")
 }
 
+/// The memo of every invoice of a legacy payee.
+pub const LEGACY_MEMO: &str = "tightrope rebalance";
+
 /// The number of the field in which LND names blinded paths (bLIP 39).
 const BLINDED_PATH_TAG: u8 = 20;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::budget::Budget;
 use super::record::{Attempt, Bill, Entry, Pause, Record, Scope};
-use crate::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId};
+use crate::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
 use crate::time::Time;
 
 /// The open attempts, the budget and the pauses.
@@ -26,6 +26,12 @@ pub struct Ledger {
     pauses: BTreeMap<Scope, Pause>,
     /// When a payer last intended a payment over a channel.
     intended_at: BTreeMap<(NodeId, ChannelPoint), Time>,
+    /// When a payment to one of our nodes last came over another channel than asked.
+    strayed_at: BTreeMap<(NodeId, ChannelPoint), Time>,
+    /// The payers that once did so.
+    strays: BTreeSet<NodeId>,
+    /// The channels that the payments of open attempts came over, where it were others.
+    astray: BTreeMap<PaymentHash, Vec<Scid>>,
     /// When a payee's last attempt on a channel ended.
     ended_at: BTreeMap<(NodeId, ChannelPoint), Time>,
     /// The time of the newest record.
@@ -68,6 +74,14 @@ impl Rebalance {
             Self::AwaitingInvoice(attempt) | Self::AwaitingPayment(attempt, _) => attempt,
         }
     }
+
+    /// The payment that the invoice is locked to, once it stands.
+    pub(crate) const fn hash(&self) -> Option<PaymentHash> {
+        match self {
+            Self::AwaitingInvoice(_) => None,
+            Self::AwaitingPayment(_, bill) => Some(bill.hash),
+        }
+    }
 }
 
 impl Ledger {
@@ -80,6 +94,9 @@ impl Ledger {
             seen: BTreeSet::new(),
             pauses: BTreeMap::new(),
             intended_at: BTreeMap::new(),
+            strayed_at: BTreeMap::new(),
+            strays: BTreeSet::new(),
+            astray: BTreeMap::new(),
             ended_at: BTreeMap::new(),
             newest: Time::default(),
         }
@@ -97,9 +114,12 @@ impl Ledger {
                 let open = Rebalance::AwaitingPayment(attempt.clone(), bill.clone());
                 self.rebalances.insert(attempt.rebalance, open);
             }
-            Entry::RebalanceSettled(attempt, _) | Entry::RebalanceFailed(attempt, _, _) => {
-                self.rebalances.remove(&attempt.rebalance);
-                self.ended_at.insert((attempt.paid_to, attempt.point), record.at);
+            Entry::RebalanceSettled(attempt, hash) => self.end(attempt, Some(*hash), record.at),
+            Entry::RebalanceFailed(attempt, hash, _) => self.end(attempt, *hash, record.at),
+            Entry::PaidElsewhere(attempt, hash, over) => {
+                self.astray.insert(*hash, over.clone());
+                self.strayed_at.insert((attempt.paid_to, attempt.point), record.at);
+                self.strays.insert(attempt.paid_by);
             }
             Entry::PaymentIntended(attempt, bill) => self.intend(attempt, bill, record.at),
             Entry::PaymentUnknown(_, hash) => {
@@ -125,6 +145,15 @@ impl Ledger {
             Entry::Resumed(scope) => {
                 self.pauses.remove(scope);
             }
+            Entry::ResultAttested(..) | Entry::RequestAttested(..) => {}
+        }
+    }
+
+    fn end(&mut self, attempt: &Attempt, hash: Option<PaymentHash>, at: Time) {
+        self.rebalances.remove(&attempt.rebalance);
+        self.ended_at.insert((attempt.paid_to, attempt.point), at);
+        if let Some(hash) = hash {
+            self.astray.remove(&hash);
         }
     }
 
@@ -150,6 +179,22 @@ impl Ledger {
     /// When `payer` last intended a payment over `point`.
     pub(crate) fn intended_at(&self, payer: NodeId, point: ChannelPoint) -> Option<Time> {
         self.intended_at.get(&(payer, point)).copied()
+    }
+
+    /// When a payment for `payee` last came over another channel than `point`, which it was asked
+    /// over.
+    pub(crate) fn strayed_at(&self, payee: NodeId, point: ChannelPoint) -> Option<Time> {
+        self.strayed_at.get(&(payee, point)).copied()
+    }
+
+    /// The channels that the payment of an open attempt came over, where it were others than asked.
+    pub(crate) fn astray(&self, hash: PaymentHash) -> Option<&[Scid]> {
+        self.astray.get(&hash).map(Vec::as_slice)
+    }
+
+    /// Whether `payer` ever paid over another channel than asked.
+    pub(crate) fn has_strayed(&self, payer: NodeId) -> bool {
+        self.strays.contains(&payer)
     }
 
     /// When the last attempt of `payee` on `point` ended.

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
+use crate::ids::{ChannelPoint, NodeId, PaymentHash, PeerKey, RebalanceId, Scid, Topic};
 use crate::units::Sat;
 
 /// One entry of the event log: its name in `event`, the rest in `data`.
@@ -29,6 +29,102 @@ pub enum Narrative {
     LightningDisconnect {
         /// The node.
         public_key: NodeId,
+    },
+    /// The swarm was joined: peers can find us.
+    SwarmConnected {
+        /// What the cluster meets under.
+        topic: Topic,
+    },
+    /// The swarm cannot be reached; it is tried again for ever.
+    SwarmDisconnected {
+        /// Why, in a sentence.
+        reason: String,
+    },
+    /// A peer is connected.
+    PeerConnected {
+        /// The peer.
+        remote_peer: PeerKey,
+    },
+    /// A peer is gone.
+    PeerDisconnected {
+        /// The peer.
+        remote_peer: PeerKey,
+        /// Why, in a sentence.
+        reason: String,
+    },
+    /// A peer was sent away.
+    PeerDropped {
+        /// The peer.
+        remote_peer: PeerKey,
+        /// Why, in a sentence.
+        reason: String,
+        /// The same as a code.
+        code: String,
+    },
+    /// A peer began to speak for a node, or its claim changed.
+    PeerHello {
+        /// The peer.
+        remote_peer: PeerKey,
+        /// The node.
+        public_key: NodeId,
+        /// Its name.
+        alias: String,
+        /// What the peer understands of our additions; `null` for a legacy peer.
+        version: Option<u64>,
+        /// Whether the node itself signed the claim.
+        is_proven: bool,
+        /// Whether the peer is the one that is believed to speak for it.
+        is_owner: bool,
+    },
+    /// A channel with a node of a peer was found.
+    PeerSharedChannel {
+        /// The peer.
+        remote_peer: PeerKey,
+        /// The name of the node at the other end.
+        remote_alias: String,
+        /// The name of our node.
+        local_alias: String,
+        /// The channel's id.
+        channel_id: Scid,
+        /// Our balance, in sat.
+        local_balance: Sat,
+        /// The balance of the other end, in sat.
+        remote_balance: Sat,
+        /// What the channel was funded with, in sat.
+        capacity: Sat,
+    },
+    /// As payer: a peer asks to have an invoice paid.
+    OnPayInvoice {
+        /// The peer.
+        remote_peer: PeerKey,
+        /// The channel's id, as the peer names it.
+        channel_id: Option<Scid>,
+        /// The invoice, in BOLT 11.
+        invoice: String,
+        /// What is asked, in sat.
+        amount: Option<Sat>,
+    },
+    /// As payee: the payer, a peer, told what became of a request.
+    OnPaymentResult {
+        /// The peer.
+        remote_peer: PeerKey,
+        /// The attempt.
+        rebalance_id: RebalanceId,
+        /// Whether it says that it paid.
+        confirmed: bool,
+        /// Its reason where it did not.
+        reason: Option<String>,
+        /// The same as a code.
+        refusal: Option<String>,
+    },
+    /// As payee: a payment came over another channel than asked.
+    PaidElsewhere {
+        /// The attempt.
+        rebalance_id: RebalanceId,
+        /// The payment's name.
+        payment_id: PaymentHash,
+        /// The channels that it came over.
+        over: Vec<Scid>,
     },
     /// A channel between two nodes that we may balance was found.
     StartWatchingChannel {
@@ -83,8 +179,8 @@ pub enum Narrative {
     },
     /// As payer: an offer was refused.
     OfferRefused {
-        /// The attempt.
-        rebalance_id: RebalanceId,
+        /// The attempt, where it was named.
+        rebalance_id: Option<RebalanceId>,
         /// The payee.
         paid_to: NodeId,
         /// The payer.
@@ -124,4 +220,9 @@ pub enum Narrative {
         /// What, in a sentence.
         message: String,
     },
+}
+
+/// A reason as the event log shows it.
+pub(crate) fn as_json(reason: &impl Serialize) -> serde_json::Value {
+    serde_json::to_value(reason).unwrap_or_default()
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::refusal::Refusal;
+use crate::ids::Scid;
 
 /// What the payer's node says of a payment, or that it says nothing.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -108,6 +109,15 @@ impl fmt::Display for Failure {
     }
 }
 
+/// Writes channel ids with commas between them.
+pub(crate) fn write_all(f: &mut fmt::Formatter<'_>, scids: &[Scid]) -> fmt::Result {
+    for (place, scid) in scids.iter().enumerate() {
+        let comma = if place == 0 { "" } else { ", " };
+        write!(f, "{comma}{scid}")?;
+    }
+    Ok(())
+}
+
 /// Why an attempt ended without payment, as the payee sees it.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "cause", rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -133,6 +143,38 @@ pub enum Cause {
     NoLongerNeeded,
     /// The invoice expired or was cancelled unpaid.
     InvoiceCanceled,
+    /// The payer, a peer, said that it did not pay, or that its payment failed.
+    ByPeer {
+        /// Its word.
+        word: PeerWord,
+    },
+    /// No peer speaks for the payer any more.
+    PeerGone,
+    /// The payment came over another channel than asked, and was given back.
+    PaidElsewhere {
+        /// The channels that it came over.
+        over: Vec<Scid>,
+    },
+}
+
+/// Why a peer did not pay, in its own words.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerWord {
+    /// The code of its refusal or failure; `None` from a legacy peer.
+    pub code: Option<String>,
+    /// The same in a sentence.
+    pub reason: String,
+}
+
+impl fmt::Display for PeerWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)?;
+        match &self.code {
+            Some(code) => write!(f, " ({code})"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl fmt::Display for Cause {
@@ -144,6 +186,12 @@ impl fmt::Display for Cause {
             Self::PaymentFailed { failure } => write!(f, "the payment failed: {failure}"),
             Self::NoLongerNeeded => f.write_str("the payee needed it no more"),
             Self::InvoiceCanceled => f.write_str("the invoice expired unpaid"),
+            Self::ByPeer { word } => write!(f, "the payer said: {word}"),
+            Self::PeerGone => f.write_str("no peer speaks for the payer any more"),
+            Self::PaidElsewhere { over } => {
+                f.write_str("the payment came over another channel and was given back: ")?;
+                write_all(f, over)
+            }
         }
     }
 }

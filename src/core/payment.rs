@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use super::Core;
 use super::action::Action;
-use super::authorize::{Authorized, Offer, Payer, Verdict};
+use super::authorize::{Asker, Authorized, Offer, Payer, Verdict};
 use super::ledger::{Certainty, Payment, Rebalance};
 use super::narrative::Narrative;
 use super::outcome::{Cause, Failure, Outcome};
-use super::record::{Attempt, Entry};
+use super::record::{Attempt, Entry, InvoiceKind};
 use super::refusal::Refusal;
+use super::request::Told;
 use super::side::{Settling, Side};
 use super::timer::Timer;
 use crate::ids::{ChannelPoint, NodeId, PaymentHash};
@@ -59,7 +60,7 @@ impl Core {
     /// Judges an offer: pays, refuses, or lets it wait for HTLCs in flight.
     pub(super) fn judge(&mut self, offer: Offer) {
         let point = offer.attempt.point;
-        if !self.is_needed(&offer.attempt) {
+        if !self.is_wanted(&offer) {
             return self.withdraw(offer);
         }
         match self.payer(&offer.attempt, Vec::new()).judge(&offer) {
@@ -87,7 +88,7 @@ impl Core {
     /// An offer has waited long enough: it is refused, unless it can be paid at this moment.
     pub(super) fn give_up_waiting(&mut self, point: ChannelPoint) {
         let Some(offer) = self.offers.remove(&point) else { return };
-        if !self.is_needed(&offer.attempt) {
+        if !self.is_wanted(&offer) {
             return self.withdraw(offer);
         }
         match self.payer(&offer.attempt, Vec::new()).judge(&offer) {
@@ -127,7 +128,7 @@ impl Core {
             view: self.views.of(point, node),
             awaits_snapshot: self.awaits_snapshot(point, node),
             policy: self.policy(node, point),
-            payee_policy: self.policy(attempt.paid_to, point),
+            payee_policy: self.rules(attempt.paid_to, point),
             caps: self.settings.limits.channel_caps(self.alias(node), &self.scids(point)),
             ledger: &self.ledger,
         }
@@ -135,21 +136,46 @@ impl Core {
 
     fn pay(&mut self, offer: Offer, authorized: Authorized) {
         let (point, hash) = (authorized.point(), authorized.hash());
-        let attempt = Attempt { scid: authorized.scid(), ..offer.attempt };
-        assert!(
-            self.ledger.rebalances.contains_key(&attempt.rebalance),
-            "a payment is for an attempt that is open"
-        );
-        for node in [attempt.paid_to, attempt.paid_by] {
-            self.side(point, node).sent(hash);
-        }
+        let attempt = match offer.asker {
+            Asker::Own => {
+                assert!(
+                    self.ledger.rebalances.contains_key(&offer.attempt.rebalance),
+                    "a payment is for an attempt that is open"
+                );
+                self.side(point, offer.attempt.paid_to).sent(hash);
+                Attempt { scid: authorized.scid(), ..offer.attempt }
+            }
+            Asker::Peer { evidence, .. } => {
+                if let Some(evidence) = evidence {
+                    self.record(Entry::RequestAttested(offer.attempt.clone(), evidence));
+                }
+                offer.attempt
+            }
+        };
+        self.side(point, attempt.paid_by).sent(hash);
         self.record(Entry::PaymentIntended(attempt, offer.bill));
         self.actions.push(Action::Pay(authorized));
     }
 
     fn refuse(&mut self, offer: Offer, refusal: Refusal) {
-        let cause = Cause::Refused { refusal };
-        self.end_unpaid(offer.attempt, Some(offer.bill.hash), cause);
+        match offer.asker {
+            Asker::Own => {
+                let cause = Cause::Refused { refusal };
+                self.end_unpaid(offer.attempt, Some(offer.bill.hash), cause);
+            }
+            Asker::Peer { peer, request, .. } => {
+                self.forget_waiting(offer.attempt.point);
+                self.turn_down(peer, *request, refusal);
+            }
+        }
+    }
+
+    /// Whether the payee still wants what it offers; a peer judges that itself.
+    fn is_wanted(&self, offer: &Offer) -> bool {
+        match offer.asker {
+            Asker::Own => self.is_needed(&offer.attempt),
+            Asker::Peer { .. } => true,
+        }
     }
 
     /// The payer's node told what became of a payment, or failed to.
@@ -158,7 +184,16 @@ impl Core {
         let attempt = payment.attempt.clone();
         match outcome {
             Outcome::Settled => {
+                let invoice = self.offered(hash);
                 self.record(Entry::PaymentSettled(attempt.clone(), hash));
+                if self.is_for_peer(&attempt) {
+                    self.narrate(Narrative::InvoicePaid {
+                        rebalance_id: attempt.rebalance,
+                        payment_id: hash,
+                        tokens: attempt.amount.sat(),
+                    });
+                    self.report(&attempt, invoice, Told::Settled(hash));
+                }
                 self.await_snapshot(attempt.point, attempt.paid_by, hash);
                 self.finish(&attempt, hash);
             }
@@ -178,7 +213,9 @@ impl Core {
 
     /// The payment ended without arriving, and never can under this hash.
     fn fail(&mut self, attempt: Attempt, hash: PaymentHash, failure: Failure) {
+        let invoice = self.offered(hash);
         self.record(Entry::PaymentFailed(attempt.clone(), hash, failure));
+        self.report(&attempt, invoice, Told::Failed(hash, failure));
         self.narrate(Narrative::PaymentFailed {
             rebalance_id: attempt.rebalance,
             payment_id: hash,
@@ -187,7 +224,7 @@ impl Core {
         for node in [attempt.paid_to, attempt.paid_by] {
             self.side(attempt.point, node).unsent(hash);
         }
-        if failure.is_for_want_of_room() {
+        if failure.is_for_want_of_room() && !self.is_for_peer(&attempt) {
             self.side(attempt.point, attempt.paid_to).halve(attempt.amount);
         }
         self.read_forwarding(&attempt);
@@ -238,7 +275,8 @@ impl Core {
 
     fn note_unknown(&mut self, attempt: Attempt, hash: PaymentHash) {
         let rebalance_id = attempt.rebalance;
-        self.record(Entry::PaymentUnknown(attempt, hash));
+        self.record(Entry::PaymentUnknown(attempt.clone(), hash));
+        self.report(&attempt, self.offered(hash), Told::Unknown(hash));
         self.narrate(Narrative::PaymentUnknown { rebalance_id, payment_id: hash });
     }
 
@@ -303,6 +341,9 @@ impl Core {
         for rebalance in rebalances {
             match rebalance {
                 Rebalance::AwaitingInvoice(attempt) => {
+                    if attempt.kind == InvoiceKind::Held {
+                        self.abandoned.push(attempt.clone());
+                    }
                     self.end_unpaid(attempt, None, Cause::Abandoned);
                 }
                 Rebalance::AwaitingPayment(_, bill) => {
@@ -315,18 +356,33 @@ impl Core {
     /// A payee's node answers after a restart of ours: its invoices that were left open are
     /// watched again, and those that nobody was authorized to pay are cancelled.
     pub(super) fn resume_watching(&mut self, node: NodeId) {
+        for attempt in self.abandoned.extract_if(.., |attempt| attempt.paid_to == node) {
+            let rebalance = attempt.rebalance;
+            self.actions.push(Action::CancelHeld { node, rebalance });
+        }
         for rebalance in self.ledger.rebalances.values() {
             if let Rebalance::AwaitingPayment(attempt, bill) = rebalance
                 && attempt.paid_to == node
                 && self.left_open.remove(&bill.hash)
             {
                 let (hash, is_paid) = (bill.hash, self.ledger.has_seen(bill.hash));
-                if !is_paid {
+                // What a node holds for us, it is asked about first.
+                if !is_paid && attempt.kind == InvoiceKind::Plain {
                     self.actions.push(Action::CancelInvoice { node, hash });
                 }
                 self.actions.push(Action::WatchInvoice { node, hash });
             }
         }
+    }
+
+    /// The invoice that an open payment pays.
+    fn offered(&self, hash: PaymentHash) -> String {
+        self.ledger.payments.get(&hash).map(|it| it.bill.invoice.clone()).unwrap_or_default()
+    }
+
+    /// Whether the payee of an attempt is a node of others.
+    fn is_for_peer(&self, attempt: &Attempt) -> bool {
+        !self.nodes.contains_key(&attempt.paid_to)
     }
 
     /// Whether a side's figures are older than the last settlement.

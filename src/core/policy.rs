@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::message::PeerPolicy;
 use crate::ids::{NodeId, Scid};
 use crate::units::{Msat, Ppm};
 
@@ -18,8 +19,32 @@ pub struct Settings {
     pub limits: Limits,
     /// The nodes of other owners that may be asked and paid; empty means all.
     pub trusted: BTreeSet<NodeId>,
+    /// Whether a peer must prove that it runs the nodes that it speaks for.
+    pub require_proof: bool,
+    /// How often each of our nodes is announced to all peers.
+    pub announce_interval: Duration,
     /// Whether to say what would be done, and do nothing.
     pub dry_run: bool,
+}
+
+impl Settings {
+    /// Whether the node of another owner may be asked and paid.
+    pub(crate) fn trusts(&self, node: NodeId) -> bool {
+        self.trusted.is_empty() || self.trusted.contains(&node)
+    }
+}
+
+impl Default for Settings {
+    /// The defaults of the configuration.
+    fn default() -> Self {
+        Self {
+            limits: Limits { base: Policy::default(), overrides: Vec::new() },
+            trusted: BTreeSet::new(),
+            require_proof: false,
+            announce_interval: Duration::from_secs(90),
+            dry_run: false,
+        }
+    }
 }
 
 /// The limits as the operator set them.
@@ -94,6 +119,26 @@ pub struct ChannelCaps {
 }
 
 impl Policy {
+    /// The rules of a legacy peer, which does not tell them: only the other side's bind.
+    pub(crate) fn unknown() -> Self {
+        Self {
+            balance_point: Ppm::ZERO,
+            deadzone: Ppm::ZERO,
+            payment_max: Msat::MAX,
+            ..Self::default()
+        }
+    }
+
+    /// The rules that a peer told for its side of a channel.
+    pub(crate) fn told(told: &PeerPolicy) -> Self {
+        Self {
+            balance_point: told.balance_point,
+            deadzone: told.deadzone,
+            payment_max: told.payment_max,
+            ..Self::default()
+        }
+    }
+
     /// The share below which this side asks to be paid.
     pub const fn threshold(&self) -> Ppm {
         self.balance_point.saturating_sub(self.deadzone)

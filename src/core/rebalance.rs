@@ -3,27 +3,23 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-
 use super::Core;
 use super::action::Action;
 use super::authorize::Offer;
-use super::decide::{Decision, Rest, decide};
+use super::decide::{Decision, decide};
 use super::event::InvoiceEnd;
 use super::invoice::{Invoice, memo};
 use super::ledger::Rebalance;
-use super::narrative::Narrative;
+use super::message::{Message, PayInvoice};
+use super::narrative::{Narrative, as_json};
 use super::outcome::Cause;
-use super::record::{Attempt, Entry};
-use super::refusal::Refusal;
+use super::peer::Party;
+use super::record::{Attempt, Bill, Entry};
+use super::request::Answer;
 use super::side::Side;
-use super::timer::Timer;
 use crate::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
 use crate::time::Time;
 use crate::units::Msat;
-
-/// How old a node's own bounds may be when they are in the way of a payment.
-const BOUNDS_AGE_MAX: Duration = Duration::from_secs(10 * 60);
 
 /// How long an invoice may be paid. An invoice is made for one attempt and not offered again.
 const INVOICE_LIFE: Duration = Duration::from_secs(60);
@@ -32,93 +28,8 @@ const INVOICE_LIFE: Duration = Duration::from_secs(60);
 const FINAL_CLTV: u64 = 80;
 
 impl Core {
-    /// Lets `payee` ask for a payment over `point`, or notes why it rests.
-    pub(super) fn rest_or_ask(&mut self, point: ChannelPoint, payee: NodeId) {
-        let Some(view) = self.views.of(point, payee) else { return };
-        let payer = view.channel.counterparty;
-        if !self.nodes.contains_key(&payer) || payer == payee {
-            return;
-        }
-        match self.plan(point, payee, payer) {
-            Ok(attempt) => {
-                self.rest(point, payee, None);
-                self.open(attempt);
-            }
-            Err(rest) => {
-                self.doubt_bounds(&rest, point, payer);
-                if let Some(until) = rest.until() {
-                    self.timers.set_at_latest(Timer::Reconsider(point), until);
-                }
-                self.rest(point, payee, Some(rest));
-            }
-        }
-    }
-
-    /// The attempt that `payee` should make, or why it should make none.
-    fn plan(&self, point: ChannelPoint, payee: NodeId, payer: NodeId) -> Result<Attempt, Rest> {
-        if self.is_stopping {
-            return Err(Rest::Stopping);
-        }
-        let nodes = [payee, payer].map(|node| self.nodes.get(&node));
-        if nodes.iter().flatten().any(|known| !known.node.rebalances) {
-            return Err(Rest::RebalanceOff);
-        }
-        if let Some(pause) = self.ledger.pause(self.now, [payee, payer], point) {
-            return Err(Rest::Paused { until: pause.until });
-        }
-        if self.ledger.is_open(point) {
-            return Err(Rest::AttemptOpen);
-        }
-        let views = (self.views.of(point, payee), self.views.of(point, payer));
-        let (Some(view), Some(payers_view)) = views else {
-            let is_up = self.connected(payer).is_some();
-            return Err(if is_up { Rest::ViewsDiffer } else { Rest::CounterpartyDown });
-        };
-        if !payers_view.channel.is_active {
-            return Err(Rest::Inactive);
-        }
-        if self.awaits_snapshot(point, payee) || self.awaits_snapshot(point, payer) {
-            return Err(Rest::AwaitingSnapshot);
-        }
-        let policy = self.policy(payee, point);
-        let mut amount = match decide(&view.channel, &policy, &self.policy(payer, point)) {
-            Decision::Rest(rest) => return Err(rest),
-            Decision::Ask { amount } => amount,
-        };
-        if self.settings.dry_run {
-            return Err(Rest::DryRun { amount });
-        }
-        let side = self.sides.get(&(point, payee));
-        let cooled_at = self.ledger.ended_at(payee, point).map(|ended| ended + policy.pause_min);
-        let until = cooled_at.max(side.and_then(|side| side.holds_until));
-        if let Some(until) = until.filter(|until| self.now < *until) {
-            return Err(Rest::CoolingDown { until });
-        }
-        if let Some(max) = side.and_then(|side| side.amount_max) {
-            amount = amount.min(max.whole().max(policy.payment_min));
-        }
-        let scid = view.channel.scid;
-        let rebalance = RebalanceId::new([0; 16]);
-        let attempt =
-            |amount| Attempt { rebalance, paid_to: payee, paid_by: payer, point, scid, amount };
-        let refusal = match self.foresee(&attempt(amount)) {
-            Ok(()) => return Ok(attempt(amount)),
-            Err(refusal) => refusal,
-        };
-        if refusal.is_about_balances() && !view.channel.agrees_with(&payers_view.channel) {
-            return Err(Rest::ViewsDiffer);
-        }
-        // What the payer would grant instead, if that is worth asking.
-        let granted = refusal.granted().map(Msat::whole).filter(|granted| {
-            *granted < amount && *granted >= policy.payment_min && *granted > Msat::ZERO
-        });
-        match granted.map(attempt) {
-            Some(smaller) if self.foresee(&smaller).is_ok() => Ok(smaller),
-            Some(_) | None => Err(Rest::Refused { refusal }),
-        }
-    }
-
-    fn open(&mut self, planned: Attempt) {
+    /// Begins an attempt.
+    pub(super) fn open(&mut self, planned: Attempt) {
         let attempt = Attempt { rebalance: self.name_rebalance(), ..planned };
         self.record(Entry::RebalanceOpened(attempt.clone()));
         self.narrate(Narrative::OnRequestRebalance {
@@ -135,6 +46,7 @@ impl Core {
             memo: memo(attempt.point, attempt.rebalance),
             expiry: INVOICE_LIFE,
             min_final_cltv: FINAL_CLTV,
+            kind: attempt.kind,
         });
     }
 
@@ -161,10 +73,34 @@ impl Core {
             tokens: attempt.amount.sat(),
             payment_id: hash,
         });
-        self.judge(offer);
+        match self.party(attempt.paid_by) {
+            Some(Party::Ours) => self.judge(offer),
+            party => self.ask(&attempt, &offer.bill, party),
+        }
         if self.ledger.rebalances.contains_key(&rebalance) {
             self.actions.push(Action::WatchInvoice { node: attempt.paid_to, hash });
         }
+    }
+
+    /// Asks the peer at the other end to pay, if the payment is still needed and it still there.
+    fn ask(&mut self, attempt: &Attempt, bill: &Bill, party: Option<Party>) {
+        let Some(Party::Peer { peer, .. }) = party else {
+            return self.end_unpaid(attempt.clone(), Some(bill.hash), Cause::PeerGone);
+        };
+        if !self.is_needed(attempt) {
+            return self.end_unpaid(attempt.clone(), Some(bill.hash), Cause::NoLongerNeeded);
+        }
+        self.side(attempt.point, attempt.paid_to).sent(bill.hash);
+        let message = Message::PayInvoice(PayInvoice {
+            invoice: bill.invoice.clone(),
+            tokens: Some(attempt.amount.sat()),
+            scid: Some(attempt.scid),
+            point: Some(attempt.point),
+            paid_to: attempt.paid_to,
+            paid_by: attempt.paid_by,
+            rebalance: Some(attempt.rebalance),
+        });
+        self.actions.push(Action::Send { peer, message });
     }
 
     /// Our node made no invoice, or we never heard of it; then it expires by itself.
@@ -180,8 +116,11 @@ impl Core {
     /// The payee's node told what became of the invoice: the only word that counts.
     pub(super) fn invoice_ended(&mut self, hash: PaymentHash, end: &InvoiceEnd) {
         let Some(attempt) = self.awaiting_payment(hash) else { return };
+        self.held.remove(&hash);
+        let answer = self.words.remove(&hash);
         match end {
             InvoiceEnd::Settled { paid, over } => {
+                self.look_at_the_way(&attempt, hash, *paid, over);
                 self.record(Entry::RebalanceSettled(attempt.clone(), hash));
                 self.narrate(Narrative::InvoicePaid {
                     rebalance_id: attempt.rebalance,
@@ -189,34 +128,50 @@ impl Core {
                     tokens: paid.sat(),
                 });
                 self.side(attempt.point, attempt.paid_to).succeeded();
-                self.look_at_the_way(&attempt, *paid, over);
                 self.await_snapshot(attempt.point, attempt.paid_to, hash);
                 self.unsettled.insert(attempt.point);
             }
             InvoiceEnd::Canceled => {
-                self.end_unpaid(attempt, Some(hash), Cause::InvoiceCanceled);
+                let cause = match (self.ledger.astray(hash), answer) {
+                    (Some(over), _) => Cause::PaidElsewhere { over: over.to_vec() },
+                    (None, Some(answer)) if !answer.is_confirmed => {
+                        self.hold_back(&attempt, &answer);
+                        Cause::ByPeer { word: answer.word }
+                    }
+                    (None, Some(_) | None) => Cause::InvoiceCanceled,
+                };
+                self.end_unpaid(attempt, Some(hash), cause);
             }
         }
     }
 
     /// Compares what arrived, and over which channels, with what was asked.
-    fn look_at_the_way(&mut self, attempt: &Attempt, paid: Msat, over: &[Scid]) {
+    fn look_at_the_way(&mut self, attempt: &Attempt, hash: PaymentHash, paid: Msat, over: &[Scid]) {
         let known = self.scids(attempt.point);
         let is_known = |scid: &Scid| known.is_empty() || known.contains(scid);
         if paid >= attempt.amount && over.iter().all(is_known) {
             return;
         }
-        let over: Vec<String> = over.iter().map(ToString::to_string).collect();
-        let message = format!(
-            "rebalance {} asked {} over {} and got {paid} over {}",
-            attempt.rebalance,
-            attempt.amount,
-            attempt.scid,
-            over.join(", ")
-        );
-        self.narrate(Narrative::Error { message });
+        self.note_stray(attempt, hash, over.to_vec());
+        if paid < attempt.amount {
+            let (rebalance, asked) = (attempt.rebalance, attempt.amount);
+            let message = format!("rebalance {rebalance} asked {asked} and got {paid}");
+            self.narrate(Narrative::Error { message });
+        }
+    }
+
+    /// Keeps in mind why a peer did not pay, and when and for what to ask it again.
+    fn hold_back(&mut self, attempt: &Attempt, answer: &Answer) {
         let now = self.now;
-        self.side(attempt.point, attempt.paid_to).mistrusts(now);
+        let side = self.side(attempt.point, attempt.paid_to);
+        side.failed(now);
+        side.holds_until = side.holds_until.max(answer.retry_at);
+        side.by_peer = Some(answer.word.clone());
+        if let Some(max) = answer.max {
+            side.amount_max = Some(max);
+        } else if answer.is_for_want_of_room() {
+            side.halve(attempt.amount);
+        }
     }
 
     /// Whether the payee still needs what it asked for, by its newest snapshot: it is below its
@@ -224,8 +179,8 @@ impl Core {
     pub(super) fn is_needed(&self, attempt: &Attempt) -> bool {
         let Some(view) = self.views.of(attempt.point, attempt.paid_to) else { return false };
         let channel = &view.channel;
-        let [payee, payer] =
-            [attempt.paid_to, attempt.paid_by].map(|node| self.policy(node, attempt.point));
+        let payee = self.policy(attempt.paid_to, attempt.point);
+        let Some(payer) = self.rules(attempt.paid_by, attempt.point) else { return false };
         let own = channel.local.saturating_add(channel.in_flight()).saturating_add(attempt.amount);
         let ceiling = channel.total().map(|total| total.share(payer.threshold().complement()));
         matches!(decide(channel, &payee, &payer), Decision::Ask { .. })
@@ -235,28 +190,6 @@ impl Core {
     /// Ends an attempt that the payee needs no more.
     pub(super) fn withdraw(&mut self, offer: Offer) {
         self.end_unpaid(offer.attempt, Some(offer.bill.hash), Cause::NoLongerNeeded);
-    }
-
-    /// Where the payer's own bounds are in the way, they may have changed since they were read.
-    fn doubt_bounds(&mut self, rest: &Rest, point: ChannelPoint, payer: NodeId) {
-        let Rest::Refused {
-            refusal: Refusal::NotSendable { .. } | Refusal::BelowChannelMinimum { .. },
-        } = rest
-        else {
-            return;
-        };
-        let now = self.now;
-        let side = self.side(point, payer);
-        let next = side.bounds_asked_at.map(|asked| asked + BOUNDS_AGE_MAX);
-        if next.is_some_and(|next| now < next) {
-            return;
-        }
-        side.bounds_asked_at = Some(now);
-        self.timers.set_at_latest(Timer::Reconsider(point), now + BOUNDS_AGE_MAX);
-        if let Some(view) = self.views.of(point, payer) {
-            let scid = view.channel.scid;
-            self.actions.push(Action::ReadForwarding { node: payer, point, scid });
-        }
     }
 
     /// The open attempt whose invoice is locked to `hash`.
@@ -270,11 +203,19 @@ impl Core {
     /// Ends an attempt without payment, and has its invoice cancelled where it may still stand.
     pub(super) fn end_unpaid(&mut self, attempt: Attempt, hash: Option<PaymentHash>, cause: Cause) {
         let (point, node) = (attempt.point, attempt.paid_to);
-        let is_canceled = cause == Cause::InvoiceCanceled;
+        let is_canceled = match &cause {
+            Cause::InvoiceCanceled | Cause::ByPeer { .. } | Cause::PaidElsewhere { .. } => true,
+            Cause::NoInvoice { .. }
+            | Cause::Abandoned
+            | Cause::Refused { .. }
+            | Cause::PaymentFailed { .. }
+            | Cause::NoLongerNeeded
+            | Cause::PeerGone => false,
+        };
         self.forget_waiting(point);
         if let Cause::Refused { refusal } = &cause {
             self.narrate(Narrative::OfferRefused {
-                rebalance_id: attempt.rebalance,
+                rebalance_id: Some(attempt.rebalance),
                 paid_to: attempt.paid_to,
                 paid_by: attempt.paid_by,
                 reason: refusal.to_string(),
@@ -290,44 +231,23 @@ impl Core {
             | Cause::NoInvoice { .. }
             | Cause::PaymentFailed { .. }
             | Cause::InvoiceCanceled => self.side(point, node).failed(now),
-            Cause::NoLongerNeeded | Cause::Abandoned => {}
+            Cause::ByPeer { .. }
+            | Cause::PaidElsewhere { .. }
+            | Cause::PeerGone
+            | Cause::NoLongerNeeded
+            | Cause::Abandoned => {}
         }
         // Others may have been held back for its sake.
         self.unsettled.extend(self.views.points_of(attempt.paid_by));
-        self.record(Entry::RebalanceFailed(attempt, hash, cause));
+        self.record(Entry::RebalanceFailed(attempt.clone(), hash, cause));
         if let (Some(hash), false) = (hash, is_canceled) {
-            self.actions.push(Action::CancelInvoice { node, hash });
+            self.cancel(&attempt, hash);
         }
         self.unsettled.insert(point);
-    }
-
-    /// Notes why a side rests, and tells it where that is news.
-    fn rest(&mut self, point: ChannelPoint, node: NodeId, rest: Option<Rest>) {
-        let side = self.side(point, node);
-        let is_news = match (&side.rest, &rest) {
-            (Some(old), Some(new)) => !old.is_like(new),
-            (None, Some(_)) => true,
-            (_, None) => false,
-        };
-        side.rest = rest;
-        if let Some(rest) = side.rest.as_ref().filter(|rest| is_news && rest.is_notable()) {
-            let narrative = Narrative::ChannelRests {
-                channel_point: point,
-                public_key: node,
-                reason: rest.to_string(),
-                rest: as_json(rest),
-            };
-            self.narrate(narrative);
-        }
     }
 
     /// What the core keeps in mind about a side.
     pub(super) fn side(&mut self, point: ChannelPoint, node: NodeId) -> &mut Side {
         self.sides.entry((point, node)).or_default()
     }
-}
-
-/// A reason as the event log shows it.
-fn as_json(reason: &impl Serialize) -> serde_json::Value {
-    serde_json::to_value(reason).unwrap_or_default()
 }

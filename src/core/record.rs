@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::outcome::{Cause, Failure};
-use crate::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
+use crate::ids::{ChannelPoint, NodeId, PaymentHash, PeerKey, RebalanceId, Scid};
 use crate::time::Time;
 use crate::units::Msat;
 
@@ -30,6 +30,13 @@ pub enum Entry {
     RebalanceSettled(Attempt, PaymentHash),
     /// As payee: the attempt ended without payment. The hash is missing where no invoice was made.
     RebalanceFailed(Attempt, Option<PaymentHash>, Cause),
+    /// As payee: the payment came over these channels, not over the one that was asked. What a held
+    /// invoice was paid with is given back. The payer is asked by held invoices from here on.
+    PaidElsewhere(Attempt, PaymentHash, Vec<Scid>),
+    /// As payee: the payer's signed word on what became of the attempt.
+    ResultAttested(Attempt, Evidence),
+    /// As payer: the payee's signed request, which is about to be paid.
+    RequestAttested(Attempt, Evidence),
     /// As payer: the payment is about to be sent, and counts from here on.
     PaymentIntended(Attempt, Bill),
     /// As payer: nobody knows what became of the payment; it still counts.
@@ -56,10 +63,32 @@ pub struct Attempt {
     pub paid_by: NodeId,
     /// The channel.
     pub point: ChannelPoint,
-    /// The channel's id, as the recording side knows it.
+    /// The channel's id: as the recording side knows it, or as a peer that asked named it.
     pub scid: Scid,
     /// What is asked.
     pub amount: Msat,
+    /// How the payee's node takes the payment; the payer neither knows nor cares.
+    pub kind: InvoiceKind,
+}
+
+/// How a payee's node takes a payment.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum InvoiceKind {
+    /// The node settles it by itself.
+    #[default]
+    Plain,
+    /// The node holds it until it was looked at: the payer may pay over any channel.
+    Held,
+}
+
+/// A message that a peer signed so that a third party can verify it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Who signed it.
+    pub peer: PeerKey,
+    /// The document as it came.
+    pub envelope: String,
 }
 
 /// An invoice, as far as it must be remembered.
@@ -104,6 +133,9 @@ impl Entry {
             | Self::InvoiceCreated(attempt, _)
             | Self::RebalanceSettled(attempt, _)
             | Self::RebalanceFailed(attempt, _, _)
+            | Self::PaidElsewhere(attempt, _, _)
+            | Self::ResultAttested(attempt, _)
+            | Self::RequestAttested(attempt, _)
             | Self::PaymentIntended(attempt, _)
             | Self::PaymentUnknown(attempt, _)
             | Self::PaymentSettled(attempt, _)

@@ -24,6 +24,18 @@ pub enum Refusal {
     NodeDown,
     /// The paying node is excepted from rebalancing (`rebalance: false`).
     RebalanceOff,
+    /// The transaction log cannot be written, and without it nothing is paid.
+    AuditUnavailable,
+    /// The request names a payer that is none of our nodes.
+    NotOurNode,
+    /// The peer does not speak for the payee.
+    NotItsNode,
+    /// The payee is not among `trustedNodes`.
+    NotTrusted,
+    /// The peer's rules for the channel have not come: they come with its next hello.
+    PolicyUnknown,
+    /// The request's two names for the channel do not name one channel.
+    ChannelIdsDiffer,
     /// The paying node has no such channel with the payee.
     UnknownChannel,
     /// The channel cannot carry a payment: its counterparty is away.
@@ -110,6 +122,11 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The word for it, which peers, the log and `status` share.
+    pub fn code(&self) -> String {
+        code(self)
+    }
+
     /// When asking again may succeed, where that is known.
     pub const fn retry_at(&self) -> Option<Time> {
         match self {
@@ -121,6 +138,12 @@ impl Refusal {
             | Self::Paused
             | Self::NodeDown
             | Self::RebalanceOff
+            | Self::AuditUnavailable
+            | Self::NotOurNode
+            | Self::NotItsNode
+            | Self::NotTrusted
+            | Self::PolicyUnknown
+            | Self::ChannelIdsDiffer
             | Self::UnknownChannel
             | Self::Inactive
             | Self::NotOrdinary
@@ -160,6 +183,12 @@ impl Refusal {
             | Self::Paused
             | Self::NodeDown
             | Self::RebalanceOff
+            | Self::AuditUnavailable
+            | Self::NotOurNode
+            | Self::NotItsNode
+            | Self::NotTrusted
+            | Self::PolicyUnknown
+            | Self::ChannelIdsDiffer
             | Self::UnknownChannel
             | Self::Inactive
             | Self::NotOrdinary
@@ -190,6 +219,12 @@ impl Refusal {
     }
 }
 
+/// The word for a refusal or a failure: its tag.
+pub(crate) fn code(reason: &impl Serialize) -> String {
+    let value = serde_json::to_value(reason).unwrap_or_default();
+    value["code"].as_str().unwrap_or_default().to_owned()
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -198,6 +233,18 @@ impl fmt::Display for Refusal {
             Self::Paused => f.write_str("payments are paused here"),
             Self::NodeDown => f.write_str("the paying node does not answer"),
             Self::RebalanceOff => f.write_str("the paying node has rebalance set to false"),
+            Self::AuditUnavailable => {
+                f.write_str("the payer's transaction log cannot be written, so nothing is paid")
+            }
+            Self::NotOurNode => f.write_str("the payer named is no node of this daemon"),
+            Self::NotItsNode => f.write_str("the peer does not speak for the payee"),
+            Self::NotTrusted => f.write_str("the payee is not among trustedNodes"),
+            Self::PolicyUnknown => {
+                f.write_str("the payee's policy for the channel is not known yet")
+            }
+            Self::ChannelIdsDiffer => {
+                f.write_str("channelId and channelPoint do not name one channel")
+            }
             Self::UnknownChannel => {
                 f.write_str("the paying node has no such channel with the payee")
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::channel::Channel;
 use super::decide::Rest;
+use super::outcome::PeerWord;
 use crate::ids::PaymentHash;
 use crate::time::Time;
 use crate::units::Msat;
@@ -31,6 +32,8 @@ pub(crate) struct Side {
     failures: u32,
     /// Until when it does not ask after a failure or a refusal.
     pub(crate) holds_until: Option<Time>,
+    /// Why a peer did not pay it last, until one paid.
+    pub(crate) by_peer: Option<PeerWord>,
     /// The most that it asks, after the channel could not carry more.
     pub(crate) amount_max: Option<Msat>,
     /// When its node was last asked for its own bounds because they were in the way.
@@ -129,6 +132,7 @@ impl Side {
     /// An attempt succeeded.
     pub(crate) fn succeeded(&mut self) {
         (self.failures, self.holds_until, self.amount_max) = (0, None, None);
+        self.by_peer = None;
     }
 
     /// The payer refused for a reason that will be foreseen: the next attempt waits a moment.
@@ -146,12 +150,6 @@ impl Side {
         let doublings = self.failures.min(BACKOFF_DOUBLINGS_MAX);
         self.failures = self.failures.saturating_add(1);
         self.holds_until = Some(now + BACKOFF_MIN.saturating_mul(1 << doublings));
-    }
-
-    /// What was paid came another way than it should: the side stays away for long.
-    pub(crate) fn mistrusts(&mut self, now: Time) {
-        self.failures = BACKOFF_DOUBLINGS_MAX;
-        self.failed(now);
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod caps;
 mod lifecycle;
+mod peers;
 mod pending;
 mod refusals;
 mod unknown;
@@ -45,7 +46,7 @@ struct World {
 fn settings() -> Settings {
     let base = Policy { pause_min: Duration::ZERO, ..Policy::default() };
     let limits = Limits { base, overrides: Vec::new() };
-    Settings { limits, trusted: [].into(), dry_run: false }
+    Settings { limits, ..Settings::default() }
 }
 
 impl World {
@@ -84,6 +85,8 @@ impl World {
             alias,
             network: Network::Regtest,
             rebalances,
+            can_hold: true,
+            proof: None,
         }))
     }
 

@@ -13,6 +13,8 @@ use crate::time::Time;
 /// A reason to wake.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Serialize)]
 pub enum Timer {
+    /// It is time to announce our nodes to all peers.
+    Announce,
     /// A channel's reason to rest may have ended.
     Reconsider(ChannelPoint),
     /// An offer has waited for HTLCs long enough.

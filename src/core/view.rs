@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::channel::{Channel, Forwarding};
-use crate::ids::{ChannelPoint, NodeId};
+use crate::ids::{ChannelPoint, NodeId, Scid};
 use crate::units::Msat;
 
 /// One side's view of each channel.
@@ -70,6 +70,34 @@ impl Views {
     pub(crate) fn points_of(&self, node: NodeId) -> Vec<ChannelPoint> {
         let has_view = self.by_point.iter().filter(|(_, sides)| sides.contains_key(&node));
         has_view.map(|(point, _)| *point).collect()
+    }
+
+    /// The channels at whose other end `counterparty` is.
+    pub(crate) fn points_with(&self, counterparty: NodeId) -> Vec<ChannelPoint> {
+        let is_with = |sides: &BTreeMap<NodeId, View>| {
+            sides.values().any(|view| view.channel.counterparty == counterparty)
+        };
+        let shared = self.by_point.iter().filter(|(_, sides)| is_with(sides));
+        shared.map(|(point, _)| *point).collect()
+    }
+
+    /// How many channels `node` has with `counterparty`.
+    pub(crate) fn channels_between(&self, node: NodeId, counterparty: NodeId) -> usize {
+        let views = self.by_point.values().filter_map(|sides| sides.get(&node));
+        views.filter(|view| view.channel.counterparty == counterparty).count()
+    }
+
+    /// The channel of `node` with `counterparty` that goes by `scid` at either end.
+    pub(crate) fn point_of(
+        &self,
+        node: NodeId,
+        counterparty: NodeId,
+        scid: Scid,
+    ) -> Option<ChannelPoint> {
+        let is_it =
+            |view: &View| view.channel.counterparty == counterparty && view.channel.has_scid(scid);
+        let mut views = self.by_point.iter();
+        views.find_map(|(point, sides)| sides.get(&node).filter(|v| is_it(v)).map(|_| *point))
     }
 
     /// Takes in what `node` said of one channel, but for `is_active`, which LND does not tell

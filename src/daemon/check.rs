@@ -144,7 +144,14 @@ async fn look(slot: &Slot) -> (NodeReport, Option<(OwnNode, Event)>) {
     match lnd.channels(None).await {
         Ok(channels) => {
             let (network, rebalances) = (info.network, slot.node.rebalance);
-            let own = OwnNode { id: info.id, alias: info.alias, network, rebalances };
+            let own = OwnNode {
+                id: info.id,
+                alias: info.alias,
+                network,
+                rebalances,
+                can_hold: false,
+                proof: None,
+            };
             let listed = Event::ChannelsListed { node: info.id, with: None, channels };
             (report, Some((own, listed)))
         }

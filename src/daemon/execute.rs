@@ -12,18 +12,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::input::Input;
+use super::invoice::{self, Fate, HoldKey, Wanted};
+use super::peers::Speaker;
 use super::tell;
 use crate::audit::{Audit, AuditError, Mask};
-use crate::clock;
 use crate::core::action::Action;
 use crate::core::event::Event;
 use crate::core::outcome::Outcome;
-use crate::ids::{NodeId, PaymentHash};
+use crate::ids::NodeId;
 use crate::lnd::Lnd;
 use crate::time::Time;
-
-/// How long until a lost watch over an invoice is taken up again.
-const WATCH_RETRY: Duration = Duration::from_secs(2);
 
 /// How long a stop waits for errands.
 const ERRANDS_MAX: Duration = Duration::from_secs(2);
@@ -44,6 +42,9 @@ pub(super) struct Executor {
     /// Small things that a stop waits for a moment to have done.
     pub(super) errands: TaskTracker,
     pub(super) cancel: CancellationToken,
+    /// Speaks to the peers, where there are any to be met.
+    pub(super) speaker: Option<Speaker>,
+    pub(super) hold_key: HoldKey,
     pub(super) mask: Mask,
     pub(super) is_verbose: bool,
 }
@@ -70,6 +71,10 @@ impl Executor {
                 }
                 action @ (Action::CreateInvoice { .. }
                 | Action::WatchInvoice { .. }
+                | Action::SettleHeld { .. }
+                | Action::CancelHeld { .. }
+                | Action::Send { .. }
+                | Action::DropPeer { .. }
                 | Action::CancelInvoice { .. }
                 | Action::Pay(_)
                 | Action::TrackPayment { .. }
@@ -116,36 +121,18 @@ impl Executor {
         let node = |id: &NodeId| self.nodes.get(id).map(|newest| newest.borrow().clone());
         Some(match action {
             Action::Record(_) | Action::Narrate(_) => return None,
-            Action::CreateInvoice { rebalance, node: id, amount, memo, expiry, min_final_cltv } => {
-                let lnd = node(&id);
-                report(inputs, async move {
-                    let made = match lnd {
-                        Some(lnd) => lnd
-                            .create_invoice(&memo, amount, expiry, min_final_cltv)
-                            .await
-                            .map_err(|error| tell::chain(&error)),
-                        None => Err(NOT_CONNECTED.to_owned()),
-                    };
-                    Some(match made {
-                        Ok(invoice) => {
-                            Event::InvoiceCreated { rebalance, invoice, wall: clock::wall() }
-                        }
-                        Err(error) => Event::InvoiceNotCreated { rebalance, error },
-                    })
-                })
+            action @ (Action::CreateInvoice { .. }
+            | Action::WatchInvoice { .. }
+            | Action::SettleHeld { .. }
+            | Action::CancelHeld { .. }
+            | Action::CancelInvoice { .. }) => return self.invoice_effect(action),
+            Action::Send { peer, message } => {
+                let speaker = self.speaker.clone()?;
+                Box::pin(async move { speaker.say(peer, message).await })
             }
-            Action::WatchInvoice { node: id, hash } => {
-                let newest = self.nodes.get(&id)?.subscribe();
-                report(inputs, async move { Some(watch_invoice(&newest, hash).await) })
-            }
-            Action::CancelInvoice { node: id, hash } => {
-                let lnd = node(&id)?;
-                Box::pin(self.errands.track_future(async move {
-                    // It expires by itself within the minute.
-                    if let Err(error) = lnd.cancel_invoice(hash).await {
-                        tracing::debug!(%hash, "invoice not cancelled: {}", tell::chain(&error));
-                    }
-                }))
+            Action::DropPeer { peer, reason } => {
+                let speaker = self.speaker.clone()?;
+                Box::pin(async move { speaker.send_away(peer, reason.keeps_away_for()).await })
             }
             Action::Pay(authorized) => {
                 let lnd = node(&authorized.payer());
@@ -180,6 +167,60 @@ impl Executor {
             }
         })
     }
+
+    /// The same for what is done with an invoice at its node.
+    fn invoice_effect(&self, action: Action) -> Option<Effect> {
+        let inputs = self.inputs.clone();
+        let node = |id: &NodeId| self.nodes.get(id).map(|newest| newest.borrow().clone());
+        Some(match action {
+            Action::CreateInvoice {
+                rebalance,
+                node: id,
+                amount,
+                memo,
+                expiry,
+                min_final_cltv,
+                kind,
+            } => {
+                let wanted = Wanted { rebalance, amount, memo, expiry, min_final_cltv, kind };
+                let (lnd, key) = (node(&id), self.hold_key);
+                report(inputs, async move { Some(invoice::create(lnd, wanted, key).await) })
+            }
+            Action::WatchInvoice { node: id, hash } => {
+                let (newest, told) = (self.nodes.get(&id)?.subscribe(), inputs.clone());
+                report(inputs, async move { Some(invoice::follow(newest, hash, told).await) })
+            }
+            Action::SettleHeld { node: id, rebalance } => {
+                let newest = self.nodes.get(&id)?.subscribe();
+                Box::pin(invoice::end_held(newest, self.hold_key.preimage(rebalance), Fate::Settle))
+            }
+            Action::CancelHeld { node: id, rebalance } => {
+                let newest = self.nodes.get(&id)?.subscribe();
+                Box::pin(invoice::end_held(
+                    newest,
+                    self.hold_key.preimage(rebalance),
+                    Fate::GiveBack,
+                ))
+            }
+            Action::CancelInvoice { node: id, hash } => {
+                let lnd = node(&id)?;
+                Box::pin(self.errands.track_future(async move {
+                    // It expires by itself within the minute.
+                    if let Err(error) = lnd.cancel_invoice(hash).await {
+                        tracing::debug!(%hash, "invoice not cancelled: {}", tell::chain(&error));
+                    }
+                }))
+            }
+            Action::Record(_)
+            | Action::Narrate(_)
+            | Action::Pay(_)
+            | Action::TrackPayment { .. }
+            | Action::ListChannels { .. }
+            | Action::ReadForwarding { .. }
+            | Action::Send { .. }
+            | Action::DropPeer { .. } => return None,
+        })
+    }
 }
 
 /// Something that is done in a task of its own.
@@ -196,21 +237,4 @@ fn report(
             drop(inputs.send(Input::Done(event)).await);
         }
     })
-}
-
-/// Watches an invoice to its end, however often the connection is lost. Each try is over the
-/// newest connection: an older one may lack a new certificate or macaroon.
-async fn watch_invoice(newest: &watch::Receiver<Lnd>, hash: PaymentHash) -> Event {
-    loop {
-        let lnd = newest.borrow().clone();
-        // Nobody listens: no held invoice is made.
-        let (held, _) = mpsc::channel(1);
-        match lnd.follow_invoice(hash, &held).await {
-            Ok(end) => return Event::InvoiceEnded { hash, end },
-            Err(error) => {
-                tracing::debug!(%hash, "invoice out of sight: {}", tell::chain(&error));
-                tokio::time::sleep(WATCH_RETRY).await;
-            }
-        }
-    }
 }

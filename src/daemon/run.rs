@@ -9,6 +9,9 @@ use tokio_util::task::TaskTracker;
 
 use super::execute::Executor;
 use super::input::Input;
+use super::invoice::HoldKey;
+use super::keys::Keys;
+use super::peers::{PeerEvent, Peers, Speaker};
 use super::supervise::{Slot, is_full_list, supervise};
 use super::systemd::{self, Watchdog};
 use super::{DaemonError, Mode, Stopped, tell};
@@ -19,7 +22,7 @@ use crate::core::Core;
 use crate::core::event::{Event, OwnNode};
 use crate::core::ledger::Ledger;
 use crate::core::narrative::Narrative;
-use crate::ids::NodeId;
+use crate::ids::{NodeId, PeerKey};
 use crate::lnd::Lnd;
 
 /// How many inputs may wait for the loop. Senders wait beyond that; nothing is dropped.
@@ -76,6 +79,8 @@ impl Run {
         mode: Mode,
         audit: Audit,
         ledger: Ledger,
+        speaker: Option<Speaker>,
+        keys: Keys,
     ) -> Result<Self, DaemonError> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(DaemonError::Random)?;
@@ -91,6 +96,8 @@ impl Run {
             tasks: TaskTracker::new(),
             errands: TaskTracker::new(),
             cancel: CancellationToken::new(),
+            speaker,
+            hold_key: HoldKey::new(keys.hold),
             mask: Mask::new(config.audit.should_mask.clone()),
             is_verbose: config.audit.verbose_screen,
         };
@@ -98,7 +105,7 @@ impl Run {
         let mut slots = BTreeMap::new();
         for slot in self::slots(config)? {
             slots.insert(slot.index, SlotState::default());
-            let supervised = supervise(slot, sender.clone());
+            let supervised = supervise(slot, executor.speaker.clone(), sender.clone());
             executor.tasks.spawn(supervisors.clone().run_until_cancelled_owned(supervised));
         }
         let status = String::new();
@@ -106,14 +113,23 @@ impl Run {
     }
 
     /// Turns the loop until the stop, or until an append fails.
-    pub(super) async fn drive(mut self, stop: &CancellationToken) -> Ended {
+    pub(super) async fn drive(
+        mut self,
+        stop: &CancellationToken,
+        peers: &mut Option<Peers>,
+    ) -> Ended {
         self.narrate(&Narrative::Starting { version: env!("CARGO_PKG_VERSION").to_owned() });
         self.handle(Event::Started);
+        // Those who came while there was no run.
+        let connected: Vec<PeerKey> = peers.iter().flat_map(Peers::connected).collect();
+        for peer in connected {
+            self.handle(Event::PeerConnected { peer });
+        }
         self.tell_status();
         systemd::ready();
-        let ended = self.turn(stop).await;
+        let ended = self.turn(stop, peers).await;
         let ended = match ended {
-            Ended::Stopped(stopped) => self.wind_down(stopped).await,
+            Ended::Stopped(stopped) => self.wind_down(stopped, peers).await,
             Ended::LogFailed(_) => ended,
         };
         self.executor.finish_errands().await;
@@ -142,7 +158,7 @@ impl Run {
         }
     }
 
-    async fn turn(&mut self, stop: &CancellationToken) -> Ended {
+    async fn turn(&mut self, stop: &CancellationToken, peers: &mut Option<Peers>) -> Ended {
         let mut watchdog = Watchdog::start();
         let pass_ends = tokio::time::sleep(ONCE_MAX);
         tokio::pin!(pass_ends);
@@ -157,6 +173,7 @@ impl Run {
                 () = stop.cancelled() => return Ended::Stopped(Stopped::InGoodOrder),
                 () = watchdog.tick() => {}
                 Some(input) = self.inputs.recv() => self.take_in(input),
+                event = heard(peers) => self.hear(event, peers.as_ref()),
                 () = woken => self.handle(Event::Woken),
                 () = &mut pass_ends, if self.mode == Mode::Once => {
                     return Ended::Stopped(Stopped::Incomplete);
@@ -167,7 +184,7 @@ impl Run {
     }
 
     /// Begins nothing new, and lets what is in flight end and be recorded.
-    async fn wind_down(&mut self, stopped: Stopped) -> Ended {
+    async fn wind_down(&mut self, stopped: Stopped, peers: &mut Option<Peers>) -> Ended {
         systemd::stopping();
         let mut watchdog = Watchdog::start();
         self.supervisors.cancel();
@@ -185,6 +202,7 @@ impl Run {
                         self.handle(event);
                     }
                 }
+                event = heard(peers) => self.hear(event, peers.as_ref()),
                 () = woken => self.handle(Event::Woken),
                 () = &mut grace => {
                     tracing::warn!("a payment is still open: the next start takes it up");
@@ -218,6 +236,32 @@ impl Run {
             }
             Input::Disconnected { slot, node, error } => self.disconnected(slot, node, error),
             Input::Done(event) => self.handle(event),
+        }
+    }
+
+    /// Takes in what happened among the peers.
+    fn hear(&mut self, event: PeerEvent, peers: Option<&Peers>) {
+        match event {
+            PeerEvent::Joined => {
+                if let Some(topic) = peers.map(Peers::topic) {
+                    self.narrate(&Narrative::SwarmConnected { topic });
+                }
+            }
+            PeerEvent::Offline { reason } => {
+                self.narrate(&Narrative::SwarmDisconnected { reason });
+            }
+            PeerEvent::Connected { peer } => self.handle(Event::PeerConnected { peer }),
+            PeerEvent::Heard(heard) => self.handle(Event::Heard(*heard)),
+            PeerEvent::Broke { peer, fault } => {
+                let (code, reason) = (fault.code().to_owned(), fault.to_string());
+                let dropped =
+                    Narrative::PeerDropped { remote_peer: peer, reason: reason.clone(), code };
+                self.narrate(&dropped);
+                self.handle(Event::PeerDisconnected { peer, reason });
+            }
+            PeerEvent::Disconnected { peer, reason } => {
+                self.handle(Event::PeerDisconnected { peer, reason });
+            }
         }
     }
 
@@ -291,8 +335,9 @@ impl Run {
         let is_up = |state: &&SlotState| matches!(state, SlotState::Up { .. });
         let up = self.slots.values().filter(is_up).count();
         let mut status = format!(
-            "{up} of {} nodes answer, {} channels watched, {} payments open",
+            "{up} of {} nodes answer, {} peers, {} channels watched, {} payments open",
             self.slots.len(),
+            self.core.peers(),
             self.core.watched(),
             self.core.open_payments()
         );
@@ -311,6 +356,14 @@ impl Run {
     }
 }
 
+/// What happens next among the peers.
+async fn heard(peers: &mut Option<Peers>) -> PeerEvent {
+    match peers {
+        Some(peers) => peers.next().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// A slot for each entry of `lightningNodes`, once each of them can be used at all.
 pub(super) fn slots(config: &Config) -> Result<Vec<Slot>, DaemonError> {
     let slot = |(index, node): (usize, &Node)| {
@@ -325,7 +378,7 @@ pub(super) fn slots(config: &Config) -> Result<Vec<Slot>, DaemonError> {
 mod tests {
     use super::*;
     use crate::core::fixture;
-    use crate::core::record::{Attempt, Entry, Record};
+    use crate::core::record::{Attempt, Entry, InvoiceKind, Record};
     use crate::ids::{RebalanceId, Scid};
     use crate::time::Time;
     use crate::units::Msat;
@@ -373,12 +426,15 @@ mod tests {
             point: fixture::point(1),
             scid: Scid::new(1),
             amount: Msat::new(1_000),
+            kind: InvoiceKind::Plain,
         };
         ledger.apply(&Record { at: Time::default(), entry: Entry::RebalanceOpened(attempt) });
-        let mut run = Run::start(&config, Mode::Forever, audit, ledger).expect("starts");
+        let keys = Keys::open(&files.storage).expect("has keys");
+        let mut run =
+            Run::start(&config, Mode::Forever, audit, ledger, None, keys).expect("starts");
         harm(&mut run).await;
         let stop = CancellationToken::new();
         stop.cancel();
-        run.drive(&stop).await
+        run.drive(&stop, &mut None).await
     }
 }

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::input::Input;
+use super::peers::Speaker;
 use super::tell;
 use crate::config::Node;
 use crate::core::event::{Event, OwnNode};
@@ -74,11 +75,11 @@ fn shortened(node: &NodeId) -> String {
 }
 
 /// Connects, follows, and connects again until the task is cancelled.
-pub(super) async fn supervise(slot: Slot, inputs: mpsc::Sender<Input>) {
+pub(super) async fn supervise(slot: Slot, speaker: Option<Speaker>, inputs: mpsc::Sender<Input>) {
     let mut wait = Duration::ZERO;
     loop {
         let began = Instant::now();
-        let (node, error) = session(&slot, &inputs).await;
+        let (node, error) = session(&slot, speaker.as_ref(), &inputs).await;
         let lasted = node.map(|_| began.elapsed());
         let error = tell::chain(&error);
         let gone = Input::Disconnected { slot: slot.index, node, error };
@@ -101,7 +102,11 @@ fn next_wait(before: Duration, lasted: Option<Duration>) -> Duration {
 
 /// One connection, from the first call to its end. Names the node if the loop was told
 /// that it is connected, which it is once its first full list is in.
-async fn session(slot: &Slot, inputs: &mpsc::Sender<Input>) -> (Option<NodeId>, Broken) {
+async fn session(
+    slot: &Slot,
+    speaker: Option<&Speaker>,
+    inputs: &mpsc::Sender<Input>,
+) -> (Option<NodeId>, Broken) {
     let lnd = match slot.connect() {
         Ok(lnd) => lnd,
         Err(error) => return (None, error.into()),
@@ -121,6 +126,11 @@ async fn session(slot: &Slot, inputs: &mpsc::Sender<Input>) -> (Option<NodeId>, 
         alias: info.alias.clone(),
         network: info.network,
         rebalances: slot.node.rebalance,
+        can_hold: match speaker {
+            Some(_) => lnd.can_hold().await.unwrap_or(false),
+            None => false,
+        },
+        proof: prove(&lnd, info.id, speaker).await,
     };
     let refresh = slot.limits.of_node(&info.alias).refresh;
     let (events, mut received) = mpsc::channel(EVENTS_MAX);
@@ -144,6 +154,18 @@ async fn session(slot: &Slot, inputs: &mpsc::Sender<Input>) -> (Option<NodeId>, 
         () = forwarding => unreachable!("forwarding never ends"),
     };
     (has_listed.load(Ordering::Relaxed).then_some(info.id), error.into())
+}
+
+/// The node's signature under our claim to speak for it. Peers that do not ask for one do without.
+async fn prove(lnd: &Lnd, node: NodeId, speaker: Option<&Speaker>) -> Option<String> {
+    match lnd.sign_message(&speaker?.claim(node)).await {
+        Ok(proof) => Some(proof),
+        Err(error) => {
+            let error = tell::chain(&error);
+            tracing::warn!(%node, error, "peers get no proof that this daemon runs the node");
+            None
+        }
+    }
 }
 
 /// Between half of `wait` and all of it.

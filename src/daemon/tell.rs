@@ -60,18 +60,29 @@ pub(super) fn narrative(narrative: &Narrative, mask: &Mask, is_verbose: bool) {
 const fn level(narrative: &Narrative, is_verbose: bool) -> Level {
     match narrative {
         Narrative::LightningDisconnect { .. }
+        | Narrative::SwarmDisconnected { .. }
+        | Narrative::PeerDropped { .. }
+        | Narrative::PaidElsewhere { .. }
         | Narrative::PaymentUnknown { .. }
         | Narrative::PaymentFailed { .. }
         | Narrative::Error { .. } => Level::WARN,
         Narrative::Starting { .. }
         | Narrative::Shutdown {}
         | Narrative::LightningConnected { .. }
+        | Narrative::SwarmConnected { .. }
+        | Narrative::PeerConnected { .. }
+        | Narrative::PeerDisconnected { .. }
+        | Narrative::PeerHello { .. }
+        | Narrative::PeerSharedChannel { .. }
         | Narrative::StartWatchingChannel { .. }
         | Narrative::StopWatchingChannel { .. }
         | Narrative::ChannelRests { .. }
         | Narrative::OfferRefused { .. }
         | Narrative::InvoicePaid { .. } => Level::INFO,
-        Narrative::OnRequestRebalance { .. } | Narrative::InvoiceCreated { .. } => {
+        Narrative::OnRequestRebalance { .. }
+        | Narrative::InvoiceCreated { .. }
+        | Narrative::OnPayInvoice { .. }
+        | Narrative::OnPaymentResult { .. } => {
             if is_verbose {
                 Level::INFO
             } else {

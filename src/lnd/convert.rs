@@ -66,6 +66,11 @@ pub(super) fn channel(channel: &lnrpc::Channel) -> Result<Channel, &'static str>
         counterparty: channel.remote_pubkey.parse::<NodeId>().map_err(|_| "remote_pubkey")?,
         scid: Scid::new(channel.chan_id),
         other_scids,
+        peer_scid: if channel.zero_conf && channel.peer_scid_alias != 0 {
+            Scid::new(channel.peer_scid_alias)
+        } else {
+            Scid::new(channel.chan_id)
+        },
         capacity: sat(channel.capacity).ok_or("capacity")?,
         local: sat(channel.local_balance).ok_or("local_balance")?,
         remote: sat(channel.remote_balance).ok_or("remote_balance")?,

@@ -12,7 +12,7 @@ use tightrope::audit::{self, Audit, AuditError, Files, Mask, Opened};
 use tightrope::core::narrative::Narrative;
 use tightrope::core::outcome::Cause;
 use tightrope::core::outcome::Failure;
-use tightrope::core::record::{Attempt, Bill, Entry, Pause, Record, Scope};
+use tightrope::core::record::{Attempt, Bill, Entry, InvoiceKind, Pause, Record, Scope};
 use tightrope::core::refusal::Refusal;
 use tightrope::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
 use tightrope::time::Time;
@@ -113,6 +113,7 @@ fn every_kind() -> Vec<Record> {
         point: ChannelPoint::new([4; 32], 5),
         scid: Scid::new(869_059_488_412_139_521),
         amount: Msat::new(1_234_567),
+        kind: InvoiceKind::Plain,
     };
     let hash = PaymentHash::new([6; 32]);
     let bill = Bill {

@@ -134,7 +134,7 @@ fn later_sources_win_objects_merge_and_arrays_replace() {
     assert_eq!(base(&config).payment_max.sat().sat(), 2);
     assert_eq!(base(&config).payment_min.sat().sat(), 1);
     assert_eq!(config.audit.should_mask, ["c"]);
-    assert_eq!(config.announce_interval.as_millis(), 2000);
+    assert_eq!(config.settings.announce_interval.as_millis(), 2000);
 
     let env = [
         ("TIGHTROPE__LIMITS__BASESETTINGS__MAXTRANSACTIONSIZE", "3"),
@@ -149,8 +149,8 @@ fn later_sources_win_objects_merge_and_arrays_replace() {
     assert_eq!(base(&config).period.as_secs(), 86_400);
     assert_eq!(base(&config).deadzone.ppm(), 250_000);
     assert_eq!(config.audit.should_mask, ["d", "e"]);
-    assert!(config.require_proof);
-    assert_eq!(config.announce_interval.as_millis(), 4000);
+    assert!(config.settings.require_proof);
+    assert_eq!(config.settings.announce_interval.as_millis(), 4000);
     assert_eq!(config.sources.len(), 5, "{:?}", config.sources);
 }
 

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use tightrope::audit::Files;
 use tightrope::core::outcome::Cause;
-use tightrope::core::record::{Attempt, Bill, Entry, Record};
+use tightrope::core::record::{Attempt, Bill, Entry, InvoiceKind, Record};
 use tightrope::daemon::{self, Mode, Stopped};
 use tightrope::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
 use tightrope::rpc::lnrpc;
@@ -32,6 +32,8 @@ async fn an_invoice_is_watched_to_its_end_though_the_macaroon_was_replaced() {
         "lightningNodes":
             [{ "socket": fake.endpoint.socket, "certPath": cert, "macaroonPath": macaroon }],
         "audit": { "storage": { "path": folder.path().join("storage") } },
+        // No peer is there to be met, least of all outside this machine.
+        "swarm": { "bootstrap": ["127.0.0.1:1"], "host": "127.0.0.1", "port": 0 },
     });
     fs::write(folder.path().join("local.json"), local.to_string()).expect("is written");
     let config = config::load(folder.path(), std::iter::empty(), serde_json::json!({}));
@@ -84,6 +86,7 @@ fn open_attempt() -> Vec<Record> {
         point: ChannelPoint::new([4; 32], 0),
         scid: Scid::new(5),
         amount: Msat::new(5_000),
+        kind: InvoiceKind::Plain,
     };
     let bill = Bill {
         hash: PaymentHash::new([6; 32]),

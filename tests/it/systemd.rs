@@ -28,6 +28,10 @@ impl Service {
             "secret": "correct horse battery staple",
             "lightningNodes": [{ "socket": "127.0.0.1:1", "macaroon": "0201" }],
             "audit": { "storage": { "path": folder.path().join("storage") } },
+            // No peer is there to be met, least of all outside this machine.
+            "swarm": { "bootstrap": ["127.0.0.1:1"], "host": "127.0.0.1", "port": 0 },
+        // No peer is there to be met, least of all outside this machine.
+        "swarm": { "bootstrap": ["127.0.0.1:1"], "host": "127.0.0.1", "port": 0 },
         });
         fs::write(folder.path().join("local.json"), local.to_string()).expect("a config");
         prepare(folder.path());
@@ -89,8 +93,8 @@ impl Drop for Service {
 fn systemd_is_told_of_the_start_the_state_each_period_and_the_stop() {
     let mut service = Service::start(|_| {});
     service.expect("READY=1");
-    let status =
-        service.expect("STATUS=0 of 1 nodes answer, 0 channels watched, 0 payments open; ");
+    let status = service
+        .expect("STATUS=0 of 1 nodes answer, 0 peers, 0 channels watched, 0 payments open; ");
     assert!(status.contains("lightningNodes[0]: 127.0.0.1:1 does not answer"), "{status}");
     service.expect("WATCHDOG=1");
     service.expect("WATCHDOG=1");

@@ -42,6 +42,7 @@ fn the_payer_refuses_what_it_could_not_foresee() {
         point: fixture::point(2),
         scid: crate::ids::Scid::new(2),
         amount: Msat::new(1_000),
+        kind: crate::core::record::InvoiceKind::Plain,
     };
     let bill = crate::core::record::Bill { hash, invoice: String::new(), expires_at: world.now };
     let entry = Entry::PaymentIntended(attempt.clone(), bill);

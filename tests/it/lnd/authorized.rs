@@ -38,7 +38,7 @@ pub(crate) fn payment() -> Authorized {
     let base = Policy { pause_min: Duration::ZERO, ..Policy::default() };
     let limits = Limits { base, overrides: Vec::new() };
     let ledger = Ledger::new(limits.period_max());
-    let settings = Settings { limits, trusted: [].into(), dry_run: false };
+    let settings = Settings { limits, dry_run: false, ..Settings::default() };
     let mut core = Core::new(settings, ledger, NOW, [0; 32]);
     let mut actions = core.handle(NOW, Event::Started);
     let (alice, bob) = (node(1), node(2));
@@ -46,7 +46,14 @@ pub(crate) fn payment() -> Authorized {
         [(alice.1, bob.1, 200_000, 800_000), (bob.1, alice.1, 800_000, 200_000)]
     {
         let alias = String::new();
-        let own = OwnNode { id, alias, network: Network::Regtest, rebalances: true };
+        let own = OwnNode {
+            id,
+            alias,
+            network: Network::Regtest,
+            rebalances: true,
+            can_hold: false,
+            proof: None,
+        };
         actions.extend(core.handle(NOW, Event::NodeConnected(own)));
         let channels = vec![channel(other, local, remote)];
         let listed = Event::ChannelsListed { node: id, with: None, channels };
@@ -78,6 +85,7 @@ fn channel(counterparty: NodeId, local: u64, remote: u64) -> Channel {
         counterparty,
         scid: SCID,
         other_scids: Vec::new(),
+        peer_scid: SCID,
         capacity: Msat::new(1_001_000_000),
         local: Msat::new(local * 1000),
         remote: Msat::new(remote * 1000),

@@ -1,0 +1,71 @@
+//! Held invoices: a payment that the payee's node holds is taken only if all of it came over the
+//! channel that was asked, and is given back otherwise (money rule 7).
+
+use super::action::Action;
+use super::event::Held;
+use super::narrative::Narrative;
+use super::record::{Attempt, Entry, InvoiceKind};
+use super::{Core, Rebalance};
+use crate::ids::{NodeId, PaymentHash, Scid};
+
+impl Core {
+    /// The payee's node holds a payment.
+    pub(super) fn invoice_held(&mut self, hash: PaymentHash, held: Held) {
+        let Some(attempt) = self.awaiting_payment(hash) else { return };
+        if attempt.kind == InvoiceKind::Plain {
+            // The node settles it by itself.
+            return;
+        }
+        if !self.has_listed(attempt.paid_to) {
+            // The channel's ids are known once the node has listed its channels.
+            self.held.insert(hash, held);
+            return;
+        }
+        self.held.remove(&hash);
+        let known = self.views.of(attempt.point, attempt.paid_to);
+        let came_over = |scid: &Scid| known.is_some_and(|view| view.channel.has_scid(*scid));
+        let is_right = !held.over.is_empty() && held.over.iter().all(came_over);
+        let (node, rebalance) = (attempt.paid_to, attempt.rebalance);
+        if is_right && held.paid >= attempt.amount {
+            self.actions.push(Action::SettleHeld { node, rebalance });
+        } else {
+            self.note_stray(&attempt, hash, held.over);
+            self.actions.push(Action::CancelHeld { node, rebalance });
+        }
+    }
+
+    /// Remembers that a payment came over other channels than asked, once.
+    pub(super) fn note_stray(&mut self, attempt: &Attempt, hash: PaymentHash, over: Vec<Scid>) {
+        if self.ledger.astray(hash).is_some() {
+            return;
+        }
+        let narrative = Narrative::PaidElsewhere {
+            rebalance_id: attempt.rebalance,
+            payment_id: hash,
+            over: over.clone(),
+        };
+        self.record(Entry::PaidElsewhere(attempt.clone(), hash, over));
+        self.narrate(narrative);
+    }
+
+    /// A node has listed its channels: what it holds can be judged.
+    pub(super) fn judge_held(&mut self, node: NodeId) {
+        let is_its_own = |open: &&Rebalance| open.attempt().paid_to == node;
+        let waiting = self.ledger.rebalances.values().filter(is_its_own);
+        let hashes: Vec<PaymentHash> = waiting.filter_map(Rebalance::hash).collect();
+        for hash in hashes {
+            if let Some(held) = self.held.remove(&hash) {
+                self.invoice_held(hash, held);
+            }
+        }
+    }
+
+    /// Has an invoice cancelled that is not to be paid any more.
+    pub(super) fn cancel(&mut self, attempt: &Attempt, hash: PaymentHash) {
+        let node = attempt.paid_to;
+        self.actions.push(match attempt.kind {
+            InvoiceKind::Plain => Action::CancelInvoice { node, hash },
+            InvoiceKind::Held => Action::CancelHeld { node, rebalance: attempt.rebalance },
+        });
+    }
+}

@@ -1,0 +1,212 @@
+//! Meeting peers: who speaks for which node, what we say of ours, and the rules of both ends.
+//!
+//! What is asked and answered about payments is in [`super::request`].
+
+use super::action::Action;
+use super::event::{Heard, OwnNode};
+use super::message::{Hello, Message, PeerPolicy};
+use super::narrative::Narrative;
+use super::policy::Policy;
+use super::roster::Distrust;
+use super::timer::Timer;
+use super::{Core, refusal};
+use crate::ids::{ChannelPoint, NodeId, PeerKey};
+
+/// What we understand of our own additions to the original's messages.
+const VERSION: u64 = 1;
+
+/// Who speaks for a node of the cluster.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Party {
+    /// This daemon does.
+    Ours,
+    /// A peer does.
+    Peer {
+        /// The peer.
+        peer: PeerKey,
+        /// What it understands of our additions; `None` for a legacy peer.
+        version: Option<u64>,
+    },
+}
+
+impl Core {
+    /// Who speaks for a node; `None` where it is none of the cluster's, as far as we know.
+    pub(super) fn party(&self, node: NodeId) -> Option<Party> {
+        if self.nodes.contains_key(&node) {
+            return Some(Party::Ours);
+        }
+        let claim = self.roster.owner(node)?;
+        Some(Party::Peer { peer: claim.peer, version: claim.version })
+    }
+
+    /// The rules for `node`'s side of a channel: ours, or as far as its peer told them. `None`
+    /// where they are to be told and have not come.
+    pub(super) fn rules(&self, node: NodeId, point: ChannelPoint) -> Option<Policy> {
+        match self.party(node)? {
+            Party::Ours => Some(self.policy(node, point)),
+            Party::Peer { version: None, .. } => Some(Policy::unknown()),
+            Party::Peer { peer, version: Some(_) } => {
+                self.roster.policy(peer, point).map(Policy::told)
+            }
+        }
+    }
+
+    /// Whether a peer said that its operator paused payments on a channel.
+    pub(super) fn is_paused_by(&self, party: Party, point: ChannelPoint) -> bool {
+        let Party::Peer { peer, .. } = party else { return false };
+        self.roster.policy(peer, point).is_some_and(|policy| policy.is_paused)
+    }
+
+    /// A peer is there: our nodes are announced to it.
+    pub(super) fn peer_connected(&mut self, peer: PeerKey) {
+        self.roster.connect(peer);
+        self.narrate(Narrative::PeerConnected { remote_peer: peer });
+        let hellos: Vec<Message> = self.announced().map(hello).collect();
+        for message in hellos {
+            self.actions.push(Action::Send { peer, message });
+        }
+        self.timers.set_at_latest(Timer::Announce, self.now + self.settings.announce_interval);
+    }
+
+    /// A peer is gone: nobody speaks for its nodes, unless another peer does. What is open with
+    /// it stays so until our nodes tell its end.
+    pub(super) fn peer_disconnected(&mut self, peer: PeerKey, reason: String) {
+        if !self.roster.is_connected(peer) {
+            return;
+        }
+        self.refused.remove(&peer);
+        self.narrate(Narrative::PeerDisconnected { remote_peer: peer, reason });
+        for node in self.roster.disconnect(peer) {
+            self.reconsider_with(node);
+        }
+    }
+
+    /// A peer said something.
+    pub(super) fn heard(&mut self, heard: Heard) {
+        let peer = heard.peer;
+        if !self.roster.is_connected(peer) {
+            return;
+        }
+        match heard.message {
+            Message::Hello(hello) => self.greeted(peer, &hello),
+            Message::Policy(policy) => match self.roster.tell(peer, policy) {
+                Ok(()) => drop(self.unsettled.insert(policy.point)),
+                Err(reason) => self.drop_peer(peer, reason),
+            },
+            Message::PayInvoice(ref request) => self.requested(request.clone(), &heard),
+            Message::PaymentResult(result) => self.answered(peer, &result, heard.evidence),
+        }
+    }
+
+    /// A peer speaks for a node.
+    fn greeted(&mut self, peer: PeerKey, hello: &Hello) {
+        if self.nodes.contains_key(&hello.node) {
+            return self.drop_peer(peer, Distrust::ClaimsOurNode);
+        }
+        if self.settings.require_proof && hello.proof.is_none() {
+            return self.drop_peer(peer, Distrust::Unproven);
+        }
+        match self.roster.claim(peer, hello) {
+            Err(reason) => return self.drop_peer(peer, reason),
+            Ok(false) => {}
+            Ok(true) => {
+                let is_owner = self.roster.owner(hello.node).is_some_and(|it| it.peer == peer);
+                self.narrate(Narrative::PeerHello {
+                    remote_peer: peer,
+                    public_key: hello.node,
+                    alias: hello.alias.clone(),
+                    version: hello.version,
+                    is_proven: hello.proof.is_some(),
+                    is_owner,
+                });
+            }
+        }
+        // The peer may have lost what it was told, so it is told again.
+        for point in self.views.points_with(hello.node) {
+            self.told.remove(&point);
+            self.unsettled.insert(point);
+        }
+    }
+
+    /// One of our nodes answers: its claims by others are lies, and peers hear of it.
+    pub(super) fn announce_node(&mut self, node: NodeId) {
+        for peer in self.roster.disown(node) {
+            self.drop_peer(peer, Distrust::ClaimsOurNode);
+        }
+        let message = self.connected(node).filter(|node| node.rebalances).map(hello);
+        let peers: Vec<PeerKey> = self.roster.peers().collect();
+        for peer in peers {
+            if let Some(message) = message.clone() {
+                self.actions.push(Action::Send { peer, message });
+            }
+        }
+    }
+
+    /// Announces all our nodes to all peers.
+    pub(super) fn announce(&mut self) {
+        let hellos: Vec<Message> = self.announced().map(hello).collect();
+        let peers: Vec<PeerKey> = self.roster.peers().collect();
+        if !peers.is_empty() {
+            self.timers.set(Timer::Announce, self.now + self.settings.announce_interval);
+        }
+        for peer in peers {
+            let messages = hellos.iter().cloned();
+            self.actions.extend(messages.map(|message| Action::Send { peer, message }));
+        }
+    }
+
+    /// Our nodes that others may speak with us about.
+    fn announced(&self) -> impl Iterator<Item = &OwnNode> {
+        let up = self.nodes.values().filter(|known| known.connected_at.is_some());
+        up.map(|known| &known.node).filter(|node| node.rebalances)
+    }
+
+    /// Tells the peer at the other end our rules for a channel, unless it knows them.
+    pub(super) fn tell_rules(&mut self, point: ChannelPoint, node: NodeId) {
+        let Some(view) = self.views.of(point, node) else { return };
+        let counterparty = view.channel.counterparty;
+        let Some(Party::Peer { peer, version: Some(_) }) = self.party(counterparty) else { return };
+        let rules = self.policy(node, point);
+        let pause = self.ledger.pause(self.now, [node, counterparty], point);
+        let policy = PeerPolicy {
+            point,
+            balance_point: rules.balance_point,
+            deadzone: rules.deadzone,
+            payment_max: rules.payment_max,
+            is_paused: pause.is_some(),
+        };
+        if let Some(until) = pause.and_then(|pause| pause.until) {
+            self.timers.set_at_latest(Timer::Reconsider(point), until);
+        }
+        if self.told.get(&point) != Some(&(peer, policy)) {
+            self.told.insert(point, (peer, policy));
+            self.actions.push(Action::Send { peer, message: Message::Policy(policy) });
+        }
+    }
+
+    /// Sends a peer away.
+    pub(super) fn drop_peer(&mut self, peer: PeerKey, reason: Distrust) {
+        let code = refusal::code(&reason);
+        let (remote_peer, said) = (peer, reason.to_string());
+        self.narrate(Narrative::PeerDropped { remote_peer, reason: said, code });
+        self.actions.push(Action::DropPeer { peer, reason });
+        for node in self.roster.disconnect(peer) {
+            self.reconsider_with(node);
+        }
+    }
+
+    /// Looks again at all channels with a node of others.
+    fn reconsider_with(&mut self, node: NodeId) {
+        self.unsettled.extend(self.views.points_with(node));
+    }
+}
+
+/// What peers are told of a node of ours.
+fn hello(node: &OwnNode) -> Message {
+    Message::Hello(Hello {
+        node: node.id,
+        alias: node.alias.clone(),
+        version: Some(VERSION),
+        proof: node.proof.clone(),
+    })
+}

@@ -1,0 +1,89 @@
+//! Who may speak for which node, and what becomes of those who lie.
+
+use super::*;
+use crate::core::roster::Distrust;
+
+fn hello(node: NodeId, proof: Option<&str>) -> Message {
+    let (alias, proof) = ("a node".to_owned(), proof.map(ToOwned::to_owned));
+    Message::Hello(Hello { node, alias, version: Some(1), proof })
+}
+
+/// Why Alice sends Bob away, if she does.
+fn dropped(pair: &Pair) -> Option<Distrust> {
+    pair.daemons[ALICE].wanted.iter().find_map(|action| match action {
+        Action::DropPeer { reason, .. } => Some(*reason),
+        _ => None,
+    })
+}
+
+#[test]
+fn nobody_may_claim_a_node_of_ours() {
+    let mut pair = Pair::new(settings(), settings());
+    let node = pair.daemons[ALICE].node.1;
+    pair.hear(ALICE, hello(node, Some("signed")));
+    assert_eq!(dropped(&pair), Some(Distrust::ClaimsOurNode));
+    assert_eq!(pair.daemons[ALICE].core.peers(), 0);
+}
+
+#[test]
+fn a_claim_that_turns_out_to_be_for_a_node_of_ours_is_undone() {
+    let mut pair = Pair::new(settings(), settings());
+    let late = fixture::node(9).1;
+    pair.hear(ALICE, hello(late, None));
+    assert_eq!(dropped(&pair), None);
+    pair.tell(
+        ALICE,
+        Event::NodeConnected(OwnNode {
+            id: late,
+            alias: "late".to_owned(),
+            network: Network::Regtest,
+            rebalances: true,
+            can_hold: true,
+            proof: None,
+        }),
+    );
+    assert_eq!(dropped(&pair), Some(Distrust::ClaimsOurNode));
+}
+
+#[test]
+fn where_proof_is_required_a_bare_claim_is_refused() {
+    let strict = Settings { require_proof: true, ..settings() };
+    let pair = Pair::new(strict.clone(), settings());
+    assert_eq!(dropped(&pair), Some(Distrust::Unproven));
+    let mut pair = Pair::apart(strict, settings());
+    let peer = pair.daemons[BOB].key;
+    pair.tell(ALICE, Event::PeerConnected { peer });
+    let node = pair.daemons[BOB].node.1;
+    pair.hear(ALICE, hello(node, Some("signed")));
+    assert_eq!(dropped(&pair), None);
+}
+
+#[test]
+fn others_than_trusted_nodes_are_neither_asked_nor_paid() {
+    let strict = Settings { trusted: [fixture::node(9).1].into(), ..settings() };
+    let mut pair = Pair::new(strict.clone(), settings());
+    pair.list(10, &[(1, 200_000, 800_000)]);
+    assert_eq!(pair.rest(ALICE), "the node at the other end is not among trustedNodes");
+    let mut pair = Pair::new(settings(), strict);
+    pair.list(10, &[(1, 200_000, 800_000)]);
+    assert!(pair.invoice(ALICE));
+    assert_eq!(pair.result(BOB).refusal.as_deref(), Some("notTrusted"));
+}
+
+#[test]
+fn our_nodes_are_announced_at_every_interval_while_they_answer() {
+    let mut pair = Pair::new(settings(), settings());
+    let check = |pair: &Pair, expected: usize| {
+        let hellos = pair.heard.iter().filter(|it| matches!(it, (ALICE, Message::Hello(_))));
+        assert_eq!(hellos.count(), expected);
+    };
+    check(&pair, 1);
+    pair.pass(89);
+    check(&pair, 1);
+    pair.pass(1);
+    check(&pair, 2);
+    let node = pair.daemons[ALICE].node.1;
+    pair.tell(ALICE, Event::NodeDisconnected { node });
+    pair.pass(90);
+    check(&pair, 2);
+}

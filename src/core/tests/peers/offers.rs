@@ -1,0 +1,239 @@
+//! What a payer makes of a peer's request: each refusal with the smallest change that earns it.
+
+use lightning_invoice::Currency;
+
+use super::*;
+use crate::core::invoice::LEGACY_MEMO;
+use crate::core::outcome::Failure;
+use crate::ids::{ChannelPoint, RebalanceId, Scid};
+use crate::units::Sat;
+
+/// The name of the attempt that Alice asks for.
+const REBALANCE: RebalanceId = RebalanceId::new([7; 16]);
+
+/// Whether Alice speaks to Bob as the original does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Alice {
+    Versioned,
+    Legacy,
+}
+
+/// A good request of Alice's to Bob, whose channels are in balance, and what is changed in it.
+fn request(
+    alice: Alice,
+    bob: Settings,
+    change_invoice: impl FnOnce(&mut Wanted),
+    change: impl FnOnce(&mut Pair, &mut PayInvoice),
+) -> Pair {
+    let mut pair = Pair::new(settings(), bob);
+    pair.list(10, &[(1, 500_000, 500_000), (2, 500_000, 500_000)]);
+    let is_legacy = alice == Alice::Legacy;
+    if is_legacy {
+        let node = pair.daemons[ALICE].node.1;
+        let hello = Hello { node, alias: "alice".to_owned(), version: None, proof: None };
+        pair.hear(BOB, Message::Hello(hello));
+        pair.said.clear();
+    }
+    let memo = format!("tightrope rebalance {} {REBALANCE}", fixture::point(1));
+    let memo = if is_legacy { LEGACY_MEMO } else { &memo };
+    let amount = Msat::new(50_000_000);
+    let mut wanted = Wanted::new(pair.daemons[ALICE].node.0, memo, amount, pair.now);
+    change_invoice(&mut wanted);
+    let mut request = PayInvoice {
+        invoice: wanted.text(),
+        tokens: Some(Sat::new(50_000)),
+        scid: Some(Scid::new(1)),
+        point: (!is_legacy).then(|| fixture::point(1)),
+        paid_to: pair.daemons[ALICE].node.1,
+        paid_by: pair.daemons[BOB].node.1,
+        rebalance: (!is_legacy).then_some(REBALANCE),
+    };
+    change(&mut pair, &mut request);
+    pair.hear(BOB, Message::PayInvoice(request));
+    pair.talk();
+    pair
+}
+
+/// Bob refuses the request, if it is changed so.
+fn check(change: impl FnOnce(&mut Pair, &mut PayInvoice), expected: &str) {
+    let pair = request(Alice::Versioned, settings(), |_| {}, change);
+    assert_eq!(pair.paid(BOB), []);
+    assert_eq!(pair.records(BOB), [""; 0]);
+    let result = pair.result(BOB);
+    assert_eq!(result.refusal.as_deref(), Some(expected));
+    assert!(!result.is_allowed && !result.is_confirmed && result.reason.is_some());
+}
+
+/// Bob refuses the invoice, if it is changed so.
+fn check_invoice(alice: Alice, change: impl FnOnce(&mut Wanted), expected: &str) {
+    let pair = request(alice, settings(), change, |_, _| {});
+    assert_eq!(pair.paid(BOB), []);
+    assert_eq!(pair.result(BOB).refusal.as_deref(), Some(expected));
+}
+
+#[test]
+fn a_good_request_is_paid() {
+    for alice in [Alice::Versioned, Alice::Legacy] {
+        let pair = request(alice, settings(), |_| {}, |_, _| {});
+        assert_eq!(pair.paid(BOB).len(), 1, "{alice:?}");
+        assert_eq!(pair.records(BOB), ["PaymentIntended"]);
+    }
+}
+
+#[test]
+fn a_request_must_be_for_our_node_from_whoever_speaks_for_the_payee() {
+    check(|_, request| request.paid_by = fixture::NODE_C, "notOurNode");
+    check(|_, request| request.paid_to = fixture::NODE_C, "notItsNode");
+    check(|pair, request| request.paid_to = pair.daemons[BOB].node.1, "notItsNode");
+    let down = |pair: &mut Pair, _: &mut PayInvoice| {
+        let node = pair.daemons[BOB].node.1;
+        pair.tell(BOB, Event::NodeDisconnected { node });
+    };
+    check(down, "nodeDown");
+}
+
+#[test]
+fn the_channel_must_be_theirs_and_ours_by_every_name_that_is_given() {
+    let named = |scid: Option<u64>, point: Option<u8>| {
+        move |_: &mut Pair, request: &mut PayInvoice| {
+            request.scid = scid.map(Scid::new);
+            request.point = point.map(|n| ChannelPoint::new([n; 32], 0));
+        }
+    };
+    check(named(Some(2), Some(1)), "channelIdsDiffer");
+    check(named(Some(77), Some(1)), "channelIdsDiffer");
+    check(named(Some(1), Some(2)), "channelIdsDiffer");
+    check(named(None, Some(77)), "unknownChannel");
+    check(named(Some(77), None), "unknownChannel");
+    check(named(None, None), "unknownChannel");
+    // The memo names the channel too.
+    check(named(None, Some(2)), "notARebalanceInvoice");
+}
+
+#[test]
+fn the_tokens_must_be_the_invoices_amount_exactly() {
+    check(|_, request| request.tokens = None, "wrongAmount");
+    check(|_, request| request.tokens = Some(Sat::new(49_999)), "wrongAmount");
+    check(|_, request| request.tokens = Some(Sat::new(u64::MAX)), "wrongAmount");
+    let odd = |wanted: &mut Wanted| wanted.amount = Some(Msat::new(50_000_001));
+    check_invoice(Alice::Versioned, odd, "wrongAmount");
+}
+
+#[test]
+fn the_invoice_must_be_one_for_this_rebalance() {
+    check(|_, request| request.invoice = "lnbc1".to_owned(), "badInvoice");
+    check(|_, request| request.rebalance = None, "notARebalanceInvoice");
+    let other = Some(RebalanceId::new([8; 16]));
+    check(|_, request| request.rebalance = other, "notARebalanceInvoice");
+    for alice in [Alice::Versioned, Alice::Legacy] {
+        check_invoice(alice, |it| it.memo = "two coffees".to_owned(), "notARebalanceInvoice");
+        check_invoice(alice, |it| it.memo.push(' '), "notARebalanceInvoice");
+        check_invoice(alice, |it| it.key = fixture::node(3).0, "wrongPayee");
+        check_invoice(alice, |it| it.network = Currency::Bitcoin, "wrongNetwork");
+        check_invoice(alice, |it| it.min_final_cltv = 2_016, "cltvOutOfRange");
+        check_invoice(alice, |it| it.expiry = Duration::from_secs(9), "expiryOutOfRange");
+    }
+    let legacy_memo = |wanted: &mut Wanted| wanted.memo = LEGACY_MEMO.to_owned();
+    check_invoice(Alice::Versioned, legacy_memo, "notARebalanceInvoice");
+}
+
+#[test]
+fn the_invoice_must_be_made_when_the_request_was() {
+    let later = |seconds| {
+        move |pair: &mut Pair, _: &mut PayInvoice| {
+            pair.now = pair.now + Duration::from_secs(seconds);
+        }
+    };
+    let pair = request(Alice::Versioned, settings(), |_| {}, later(30));
+    assert_eq!(pair.paid(BOB).len(), 1);
+    check(later(61), "notFresh");
+}
+
+#[test]
+fn a_hash_is_paid_once() {
+    let mut pair = request(Alice::Versioned, settings(), |_| {}, |_, _| {});
+    let (hash, _) = pair.paid(BOB)[0];
+    let failed = Outcome::Failed(Failure::TemporaryChannelFailure);
+    pair.tell(BOB, Event::PaymentUpdated { hash, outcome: failed });
+    pair.talk();
+    let result = pair.result(BOB);
+    assert_eq!(result.refusal.as_deref(), Some("temporaryChannelFailure"));
+    pair.hear(BOB, Message::PayInvoice(result.request));
+    pair.talk();
+    assert_eq!(pair.result(BOB).refusal.as_deref(), Some("hashSeen"));
+    assert_eq!(pair.paid(BOB).len(), 1);
+}
+
+#[test]
+fn one_attempt_at_a_time_on_a_channel() {
+    let mut pair = request(Alice::Versioned, settings(), |_| {}, |_, _| {});
+    let rebalance = RebalanceId::new([9; 16]);
+    let memo = format!("tightrope rebalance {} {rebalance}", fixture::point(1));
+    let key = pair.daemons[ALICE].node.0;
+    let mut wanted = Wanted::new(key, &memo, Msat::new(2_000_000), pair.now);
+    wanted.preimage = 99;
+    let second = PayInvoice {
+        invoice: wanted.text(),
+        tokens: Some(Sat::new(2_000)),
+        scid: None,
+        point: Some(fixture::point(1)),
+        paid_to: pair.daemons[ALICE].node.1,
+        paid_by: pair.daemons[BOB].node.1,
+        rebalance: Some(rebalance),
+    };
+    pair.hear(BOB, Message::PayInvoice(second));
+    pair.talk();
+    assert_eq!(pair.result(BOB).refusal.as_deref(), Some("attemptOpen"));
+    assert_eq!(pair.paid(BOB).len(), 1);
+}
+
+#[test]
+fn a_legacy_payee_hears_when_to_ask_again_and_for_how_much() {
+    let mut bob = settings();
+    bob.limits.base.pause_min = Duration::from_secs(60);
+    bob.limits.base.payment_max = Msat::new(40_000_000);
+    let pair = request(Alice::Legacy, bob, |_| {}, |_, _| {});
+    let result = pair.result(BOB);
+    assert_eq!(result.refusal.as_deref(), Some("maxTransactionSize"));
+    assert_eq!(result.max, Some(Sat::new(40_000)));
+    assert_eq!(result.retry_in, Some(Duration::from_secs(60)));
+    assert_eq!(result.request.scid, Some(Scid::new(1)));
+}
+
+/// Bob at a half with a deadzone of a tenth may go down to 0.4: 100,000 of 1,000,000.
+#[test]
+fn the_payer_never_grants_past_its_own_band_whatever_the_payee_says() {
+    for (sat, refusal) in [(100_000, None), (100_001, Some("pastBand"))] {
+        let amount = |wanted: &mut Wanted| wanted.amount = Some(Msat::new(sat * 1000));
+        let tokens = |_: &mut Pair, asked: &mut PayInvoice| asked.tokens = Some(Sat::new(sat));
+        let pair = request(Alice::Legacy, settings(), amount, tokens);
+        assert_eq!(pair.paid(BOB).len(), usize::from(refusal.is_none()), "{sat}");
+        if refusal.is_some() {
+            assert_eq!(pair.result(BOB).refusal.as_deref(), refusal);
+            assert_eq!(pair.result(BOB).max, Some(Sat::new(100_000)));
+        }
+    }
+}
+
+#[test]
+fn no_flood_of_requests_fills_the_event_log() {
+    let mut pair = Pair::new(settings(), settings());
+    let (peer, paid_by) = (pair.daemons[ALICE].key, pair.daemons[BOB].node.1);
+    let mut narrated = 0;
+    for n in 0..1_000 {
+        let request = PayInvoice {
+            invoice: n.to_string(),
+            tokens: None,
+            scid: None,
+            point: None,
+            paid_to: fixture::NODE_C,
+            paid_by,
+            rebalance: None,
+        };
+        let (message, sent_at, wall) = (Message::PayInvoice(request), pair.now, pair.now);
+        let heard = Heard { peer, message, sent_at, wall, evidence: None };
+        let batch = pair.daemons[BOB].core.handle(pair.now, Event::Heard(heard));
+        narrated += batch.iter().filter(|it| matches!(it, Action::Narrate(_))).count();
+    }
+    assert_eq!(narrated, 1);
+}

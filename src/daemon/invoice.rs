@@ -1,0 +1,156 @@
+//! What is done with an invoice at its payee's node: made, watched, held payments taken or given
+//! back. Each is a task that lasts until the node has answered.
+
+use std::time::Duration;
+
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use tokio::sync::{mpsc, watch};
+
+use super::input::Input;
+use super::tell;
+use crate::clock;
+use crate::core::event::{Event, Held};
+use crate::core::record::InvoiceKind;
+use crate::ids::{PaymentHash, Preimage, RebalanceId};
+use crate::lnd::{Lnd, LndError};
+use crate::units::Msat;
+
+/// How long until a lost watch over an invoice, or a call about what a node holds, is taken up
+/// again.
+const RETRY: Duration = Duration::from_secs(2);
+/// What a task says when its node has not answered since the start.
+const NOT_CONNECTED: &str = "the node does not answer";
+
+/// What makes the preimages of held invoices.
+#[derive(Clone, Copy)]
+pub(super) struct HoldKey([u8; 32]);
+
+impl std::fmt::Debug for HoldKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HoldKey(..)")
+    }
+}
+
+impl HoldKey {
+    pub(super) const fn new(key: [u8; 32]) -> Self {
+        Self(key)
+    }
+
+    /// The preimage of an attempt's held invoice: the same after every restart.
+    pub(super) fn preimage(&self, rebalance: RebalanceId) -> Preimage {
+        let mut hmac =
+            Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
+        hmac.update(rebalance.as_bytes());
+        Preimage::new(hmac.finalize().into_bytes().into())
+    }
+}
+
+/// An invoice to be made.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) rebalance: RebalanceId,
+    pub(super) amount: Msat,
+    pub(super) memo: String,
+    pub(super) expiry: Duration,
+    pub(super) min_final_cltv: u64,
+    pub(super) kind: InvoiceKind,
+}
+
+/// Has an invoice made.
+pub(super) async fn create(lnd: Option<Lnd>, wanted: Wanted, key: HoldKey) -> Event {
+    let Wanted { rebalance, amount, memo, expiry, min_final_cltv, kind } = wanted;
+    let Some(lnd) = lnd else {
+        return Event::InvoiceNotCreated { rebalance, error: NOT_CONNECTED.to_owned() };
+    };
+    let made = match kind {
+        InvoiceKind::Plain => lnd.create_invoice(&memo, amount, expiry, min_final_cltv).await,
+        InvoiceKind::Held => {
+            let hash = key.preimage(rebalance).hash();
+            lnd.create_held_invoice(hash, &memo, amount, expiry, min_final_cltv).await
+        }
+    };
+    match made {
+        Ok(invoice) => Event::InvoiceCreated { rebalance, invoice, wall: clock::wall() },
+        Err(error) => Event::InvoiceNotCreated { rebalance, error: tell::chain(&error) },
+    }
+}
+
+/// Watches an invoice to its end, however often the connection is lost, and reports what its node
+/// holds on the way. Each try is over the newest connection: an older one may lack a new
+/// certificate or macaroon.
+pub(super) async fn follow(
+    newest: watch::Receiver<Lnd>,
+    hash: PaymentHash,
+    inputs: mpsc::Sender<Input>,
+) -> Event {
+    let (held, mut holding) = mpsc::channel::<Held>(1);
+    let report = async {
+        while let Some(held) = holding.recv().await {
+            // The loop is gone only when the run has ended, and this task with it.
+            drop(inputs.send(Input::Done(Event::InvoiceHeld { hash, held })).await);
+        }
+    };
+    let watch = async {
+        loop {
+            let lnd = newest.borrow().clone();
+            match lnd.follow_invoice(hash, &held).await {
+                Ok(end) => return Event::InvoiceEnded { hash, end },
+                Err(error) => {
+                    tracing::debug!(%hash, "invoice out of sight: {}", tell::chain(&error));
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        end = watch => end,
+        () = report => unreachable!("the watch holds a sender"),
+    }
+}
+
+/// What becomes of a held payment.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fate {
+    /// It is taken.
+    Settle,
+    /// It is given back.
+    GiveBack,
+}
+
+/// Calls until the node has said yes or no. A no means that it holds nothing there: the watch over
+/// the invoice tells what became of it.
+pub(super) async fn end_held(newest: watch::Receiver<Lnd>, preimage: Preimage, fate: Fate) {
+    loop {
+        let lnd = newest.borrow().clone();
+        let answer = match fate {
+            Fate::Settle => lnd.settle_invoice(preimage).await,
+            Fate::GiveBack => lnd.cancel_invoice(preimage.hash()).await,
+        };
+        match answer {
+            Ok(()) => return,
+            Err(error @ LndError::Refused { .. }) => {
+                tracing::debug!("held invoice, {fate:?}: {}", tell::chain(&error));
+                return;
+            }
+            Err(error) => {
+                tracing::warn!("held invoice, {fate:?}, trying again: {}", tell::chain(&error));
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_preimage_follows_from_the_key_and_the_attempt_alone() {
+        let of = |key, id| HoldKey::new([key; 32]).preimage(RebalanceId::new([id; 16])).hash();
+        assert_eq!(of(1, 1), of(1, 1));
+        assert_ne!(of(1, 1), of(1, 2));
+        assert_ne!(of(1, 1), of(2, 1));
+        assert_eq!(format!("{:?}", HoldKey::new([7; 32])), "HoldKey(..)");
+    }
+}
