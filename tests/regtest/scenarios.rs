@@ -12,6 +12,7 @@ pub(crate) mod limits;
 pub(crate) mod older;
 pub(crate) mod once;
 pub(crate) mod outage;
+pub(crate) mod owners;
 pub(crate) mod triangle;
 
 use std::time::Duration;
