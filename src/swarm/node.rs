@@ -33,6 +33,17 @@ const ANNOUNCE_WAITS: [Duration; 4] = [
     Duration::from_secs(300),
 ];
 
+/// How many records a node of the DHT gives out, and keeps, of one topic. Where there are so many
+/// there are more: whom they name changes with each announcement, so we ask more often.
+const RECORDS_MAX: usize = 20;
+
+/// The first waits of a crowd, and the longest one.
+const CROWD_WAIT_FIRST: Duration = Duration::from_secs(1);
+const CROWD_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// How many of the first waits there are before they double.
+const CROWD_ROUNDS: usize = 8;
+
 /// How long until the bootstrap nodes have answered: the DHT gives up after four tries of 1 s.
 const BOOTSTRAP_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -217,9 +228,10 @@ impl Attendant {
             if silent >= SILENT_ROUNDS_MAX {
                 break;
             }
-            self.look_up(node.dht()).await;
+            let is_crowd = self.look_up(node.dht()).await;
             self.notify(Notice::Told(net.addresses().await)).await;
-            let wait = if silent > 0 { ANNOUNCE_WAITS[0] } else { announce_wait(round, chance()) };
+            let round = if silent > 0 { 0 } else { round };
+            let wait = announce_wait(round, is_crowd, chance());
             if !self.rest(node.dht(), wait).await {
                 break;
             }
@@ -240,13 +252,15 @@ impl Attendant {
         timeout(ROUND_TIMEOUT, announced).await.is_ok_and(|heard| heard.unwrap_or(false))
     }
 
-    /// Asks the DHT who else is there.
-    async fn look_up(&self, dht: &HyperDhtHandle) {
+    /// Asks the DHT who else is there; true where there are more than it says.
+    async fn look_up(&self, dht: &HyperDhtHandle) -> bool {
         let looked_up = timeout(ROUND_TIMEOUT, dht.lookup(*self.topic.as_bytes())).await;
-        let Ok(Ok(results)) = looked_up else { return };
+        let Ok(Ok(results)) = looked_up else { return false };
+        let is_crowd = results.iter().any(|result| result.peers.len() >= RECORDS_MAX);
         let records = results.into_iter().flat_map(|result| result.peers);
         let peers = records.map(|record| (PeerKey::new(record.public_key), record.relay_addresses));
         self.notify(Notice::Found(peers.collect())).await;
+        is_crowd
     }
 
     /// Waits; false as soon as the node has lost everybody.
@@ -282,15 +296,36 @@ impl Attendant {
     }
 }
 
-/// The wait after the round with this number: up to a tenth less than planned, so that peers that
+/// The wait after the round with this number: up to a fifth less than planned, so that peers that
 /// started together do not ask together for ever.
-fn announce_wait(round: usize, chance: u8) -> Duration {
-    let wait = ANNOUNCE_WAITS[round.min(ANNOUNCE_WAITS.len() - 1)];
-    wait - wait * u32::from(chance) / 2_560
+fn announce_wait(round: usize, is_crowd: bool, chance: u8) -> Duration {
+    let planned = ANNOUNCE_WAITS[round.min(ANNOUNCE_WAITS.len() - 1)];
+    let doublings = round.saturating_sub(CROWD_ROUNDS).min(8);
+    let crowd = CROWD_WAIT_FIRST.saturating_mul(1 << doublings).min(CROWD_WAIT_MAX);
+    let wait = if is_crowd { planned.min(crowd) } else { planned };
+    wait - wait * u32::from(chance) / 1_280
 }
 
 /// A byte by chance; the machine that has none waits longest.
 pub(super) fn chance() -> u8 {
     let mut byte = [255];
     getrandom::fill(&mut byte).map_or(255, |()| byte[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn announcements_become_rare_and_in_a_crowd_less_so() {
+        let check = |is_crowd, chance, expected: &[u64]| {
+            let waits = (0..).map(|round| announce_wait(round, is_crowd, chance).as_millis());
+            let expected: Vec<u128> = expected.iter().map(|ms| u128::from(*ms)).collect();
+            assert_eq!(waits.take(expected.len()).collect::<Vec<_>>(), expected);
+        };
+        check(false, 0, &[2_000, 10_000, 60_000, 300_000, 300_000]);
+        check(false, 128, &[1_800, 9_000, 54_000, 270_000, 270_000]);
+        let crowd = [1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 4, 8, 16, 32, 60, 60, 60];
+        check(true, 0, &crowd.map(|s| s * 1_000));
+    }
 }
