@@ -36,6 +36,9 @@ pub enum Fault {
     /// Two values have the same key.
     #[error("the document has a key twice")]
     DuplicateKey,
+    /// It has more keys than any message needs.
+    #[error("an object of the document has more than 64 keys")]
+    TooManyKeys,
     /// A number is beyond what 64 bits of floating point hold.
     #[error("a number in the document is not finite")]
     NotFinite,
@@ -79,6 +82,7 @@ impl Fault {
             Self::NotJson { .. } => "notJson",
             Self::Nested => "nested",
             Self::DuplicateKey => "duplicateKey",
+            Self::TooManyKeys => "tooManyKeys",
             Self::NotFinite => "notFinite",
             Self::BadField { .. } => "badField",
             Self::BadSignature => "badSignature",
@@ -97,6 +101,7 @@ impl Fault {
             | Self::TooFast
             | Self::Nested
             | Self::DuplicateKey
+            | Self::TooManyKeys
             | Self::NotFinite => Some(BROKEN),
             Self::BadAttestation | Self::BadProof { .. } | Self::NodesDiffer => Some(LIE),
             Self::NotJson { .. }

@@ -1,8 +1,8 @@
 //! JSON as a JavaScript peer means it: objects of scalars, read from bytes and written again.
 //!
 //! Numbers are kept as ECMAScript prints them, since that text is what signatures cover; strings
-//! may hold lone surrogates, as JavaScript's may. An object takes at most 32 times the bytes
-//! that it was read from. What the fields mean is not known here.
+//! may hold lone surrogates, as JavaScript's may. An object takes at most 16 KiB and four
+//! times the bytes that it was read from. What the fields mean is not known here.
 
 mod read;
 

@@ -49,3 +49,38 @@ fn recover(signature: &str, text: &str) -> Option<secp256k1::PublicKey> {
     let digest = sha256d::Hash::hash(&[PREFIX, text.as_bytes()].concat());
     SECP256K1.recover_ecdsa(&Digest::from_digest(digest.to_byte_array()), &signature).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_that_lnd_made_name_their_nodes() {
+        // Published by people who run LND.
+        for (text, signature, node) in [
+            (
+                "is this compatible?",
+                "rbgfioj114mh48d8egqx8o9qxqw4fmhe8jbeeabdioxnjk8z3t1ma1hu1fiswpakgucwwzwo\
+                 6ofycffbsqusqdimugbh41n1g698hr9t",
+                "02b80cabdf82638aac86948e4c06e82064f547768dcef977677b9ea931ea75bab5",
+            ),
+            (
+                "hi",
+                "rnrphcjswusbacjnmmmrynh9pqip7sy5cx695h6mfu64iac6qmcmsd8xnsyczwmpqp9shqkt\
+                 h3h4jmkgyqu5z47jfn1q7gpxtaqpx4xg",
+                "02de60d194e1ca5947b59fe8e2efd6aadeabfb67f2e89e13ae1a799c1e08e4a43b",
+            ),
+            (
+                "hi",
+                "ry8bbsopmduhxy3dr5d9ekfeabdpimfx95kagdem7914wtca79jwamtbw4rxh69hg7n6x9ty\
+                 8cqk33knbxaqftgxsfsaeprxkn1k48p3",
+                "022b8ece90ee891cbcdac0c1cc6af46b73c47212d8defbce80265ac81a6b794931",
+            ),
+        ] {
+            let node = node.parse().expect("a node");
+            assert!(holds(signature, text, node), "{text}");
+            assert!(!holds(signature, "another text", node), "{text}");
+            assert!(!holds(signature, text, NodeId::new([2; 33])), "{text}");
+        }
+    }
+}

@@ -1,8 +1,8 @@
 //! Anything may arrive: whatever it is, the door neither panics nor lets through what it should
 //! not.
 //!
-//! Each target is a function of some entropy. They run for two seconds each, and for as long as
-//! `TIGHTROPE_FUZZ_SECONDS` says.
+//! Each target is a function of some entropy. They run for two seconds each, or for as long as
+//! `TIGHTROPE_FUZZ_SECONDS` says; `fuzz/` runs the same under libFuzzer.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ fn run(target: Target) {
 }
 
 /// Bytes as they come, or with the look of a document.
-fn any_bytes(u: &mut Unstructured<'_>) -> Result<()> {
+pub(crate) fn any_bytes(u: &mut Unstructured<'_>) -> Result<()> {
     const PIECES: [&str; 24] = [
         "{",
         "}",
@@ -89,7 +89,7 @@ fn any_bytes(u: &mut Unstructured<'_>) -> Result<()> {
 }
 
 /// A document that is whole but for one byte.
-fn changed_byte(u: &mut Unstructured<'_>) -> Result<()> {
+pub(crate) fn changed_byte(u: &mut Unstructured<'_>) -> Result<()> {
     let message = u.choose(&documents::samples())?.clone();
     let mut document = alice().close(bob().me(), &message, NOW);
     let whole = String::from_utf8(document.clone()).expect("is UTF-8");
@@ -109,7 +109,7 @@ fn changed_byte(u: &mut Unstructured<'_>) -> Result<()> {
 }
 
 /// An authentic message with known fields and any values.
-fn any_fields(u: &mut Unstructured<'_>) -> Result<()> {
+pub(crate) fn any_fields(u: &mut Unstructured<'_>) -> Result<()> {
     const FIELDS: [&str; 24] = [
         "type",
         "publicKey",
@@ -206,7 +206,7 @@ fn is_seen(text: &str, chars: usize) -> bool {
 }
 
 /// Any message that we could send.
-fn any_message(u: &mut Unstructured<'_>) -> Result<()> {
+pub(crate) fn any_message(u: &mut Unstructured<'_>) -> Result<()> {
     let kind = u.int_in_range(0..=3)?;
     let message = match kind {
         0 => {
