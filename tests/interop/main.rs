@@ -1,10 +1,11 @@
 //! Opens our audit logs with npm's `hypercore@10`, and its appends with ours; signs and checks
-//! documents in JavaScript.
+//! documents in JavaScript; meets `hyperswarm@4`.
 //!
 //! Needs Node and npm; says so in one line and counts as skipped without them.
 //! Run it with `cargo test --test interop`.
 
 mod packages;
+mod swarm;
 mod wire;
 
 use std::fs;
@@ -46,6 +47,25 @@ fn main() -> ExitCode {
         trial("hypercore_reads_both_logs_of_a_daemon", hypercore_reads_both_logs_of_a_daemon),
         trial("what_javascript_signs_we_open", wire::what_javascript_signs_we_open),
         trial("what_we_sign_javascript_accepts", wire::what_we_sign_javascript_accepts),
+        trial("we_dial_node", swarm::we_dial_node),
+        trial("node_dials_us", swarm::node_dials_us),
+        trial("node_and_we_dial_each_other", swarm::node_and_we_dial_each_other),
+        trial(
+            "a_firewalled_node_and_we_find_each_other",
+            swarm::a_firewalled_node_and_we_find_each_other,
+        ),
+        trial(
+            "a_node_that_is_killed_is_noticed_within_15_s",
+            swarm::a_node_that_is_killed_is_noticed_within_15_s,
+        ),
+        trial("a_node_that_takes_leave_is_heard", swarm::a_node_that_takes_leave_is_heard),
+        trial("node_hears_us_take_leave", swarm::node_hears_us_take_leave),
+        trial("a_node_that_says_too_much_is_dropped", swarm::a_node_that_says_too_much_is_dropped),
+        trial("nodes_meet_over_our_dht", swarm::nodes_meet_over_our_dht),
+        trial(
+            "peers_that_come_and_go_for_a_minute_meet_in_the_end",
+            swarm::peers_that_come_and_go_for_a_minute_meet_in_the_end,
+        ),
     ];
     if !arguments.list && packages::install("interop").is_none() {
         trials = trials.into_iter().map(|trial| trial.with_ignored_flag(true)).collect();

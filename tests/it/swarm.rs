@@ -1,6 +1,6 @@
 //! Peers that meet over a DHT of their own, on real sockets of the loopback interface.
 
-pub(crate) mod churn;
+mod churn;
 mod flood;
 mod peers;
 
@@ -11,7 +11,9 @@ use peeroxide_dht::hyperdht::{self, HyperDhtConfig};
 use tightrope::ids::PeerKey;
 use tightrope::swarm::{Bootstrap, Gone, MESSAGE_BYTES_MAX, SendError, Settings, SwarmEvent};
 
-use peers::{Doomed, Peer, has_tasks, host, host_on, pair, settings, sockets_on, topic};
+use tokio::task::JoinSet;
+
+use peers::{Doomed, PATIENCE, Peer, has_tasks, host, host_on, pair, settings, sockets_on, topic};
 
 #[tokio::test]
 async fn two_peers_exchange_messages_of_every_size_in_order() {
@@ -220,6 +222,30 @@ async fn a_port_that_is_taken_is_told_and_had_later() {
         | SwarmEvent::Disconnected { .. } => None,
     };
     assert_eq!(a.until(joined).await, port);
+}
+
+#[tokio::test]
+async fn forty_peers_all_meet() {
+    let dht = host().await;
+    let started = Instant::now();
+    let mut meeting = JoinSet::new();
+    for seed in 1..=40 {
+        let mut peer = Peer::join(seed, &dht);
+        meeting.spawn(async move {
+            while peer.connected.len() < 39 {
+                peer.next().await;
+            }
+            peer
+        });
+    }
+    let met = tokio::time::timeout(PATIENCE, meeting.join_all()).await;
+    assert_eq!(met.expect("all meet").len(), 40);
+    eprintln!("40 peers have met after {:?}", started.elapsed());
+}
+
+#[test]
+fn peers_that_come_and_go_meet_in_the_end() {
+    eprintln!("{}", churn::churn(Ipv4Addr::new(127, 0, 0, 23), Duration::from_secs(3), 1));
 }
 
 /// Who is found under the topic.

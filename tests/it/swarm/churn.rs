@@ -1,4 +1,4 @@
-//! Many peers in one process: that all meet, and that they do so whatever comes and goes.
+//! Peers that join, leave and die at random, and what must be so in the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -10,37 +10,12 @@ use tightrope::ids::PeerKey;
 use tightrope::swarm::Settings;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
-use tokio::task::JoinSet;
 
-use super::peers::{PATIENCE, Peer, has_tasks, host, host_on, settings, sockets_on};
-
-#[tokio::test]
-async fn forty_peers_all_meet() {
-    let dht = host().await;
-    let started = Instant::now();
-    let mut meeting = JoinSet::new();
-    for seed in 1..=40 {
-        let mut peer = Peer::join(seed, &dht);
-        meeting.spawn(async move {
-            while peer.connected.len() < 39 {
-                peer.next().await;
-            }
-            peer
-        });
-    }
-    let met = tokio::time::timeout(PATIENCE, meeting.join_all()).await;
-    assert_eq!(met.expect("all meet").len(), 40);
-    eprintln!("40 peers have met after {:?}", started.elapsed());
-}
-
-#[test]
-fn peers_that_come_and_go_meet_in_the_end() {
-    eprintln!("{}", churn(Ipv4Addr::new(127, 0, 0, 23), Duration::from_secs(3), 1));
-}
+use super::peers::{PATIENCE, Peer, has_tasks, host_on, settings, sockets_on};
 
 /// Twenty peers join, leave and die for `span`, as the seed has it; then they must all meet, and
 /// leave nothing behind. Their sockets are on `ip`, where nobody else's are. Says how it went.
-pub(crate) fn churn(ip: Ipv4Addr, span: Duration, seed: u64) -> String {
+pub(super) fn churn(ip: Ipv4Addr, span: Duration, seed: u64) -> String {
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     let dht = runtime.block_on(host_on(ip));
     let (stop_dht, dht_stopped) = oneshot::channel::<()>();
