@@ -79,8 +79,12 @@ impl Balances {
 
     /// This end has the given share in parts per million, to the sat.
     pub(crate) fn assert_share(self, ppm: i64) {
-        let target = (self.local + self.remote) * ppm / 1_000_000;
+        let target = self.target(ppm);
         assert!((self.local - target).abs() <= 1, "{self:?} instead of {target} sat");
+    }
+
+    const fn target(self, ppm: i64) -> i64 {
+        (self.local + self.remote) * ppm / 1_000_000
     }
 }
 
@@ -183,6 +187,16 @@ impl Network {
             (near.local == far.remote && near.remote == far.local).then_some(near)
         })
         .await
+    }
+
+    /// Waits until both ends agree that each has the half, in however many steps.
+    pub(crate) async fn comes_to_be_even(&self, link: Link, limit: Duration) {
+        let what = format!("{} is even", link.point);
+        wait::until(&what, limit, async || {
+            let balances = self.agreed_balances(link, link.from).await;
+            ((balances.local - balances.target(500_000)).abs() <= 1).then_some(())
+        })
+        .await;
     }
 
     /// Waits until an HTLC is on its way to the node at `place`, which was poor; or has been

@@ -183,6 +183,15 @@ impl Daemon {
         .await;
     }
 
+    /// Waits until it has told so often that a channel leads to a node of a peer.
+    pub(crate) async fn shares(&mut self, count: usize, limit: Duration) {
+        let what = format!("{count} channels with a peer's nodes are found");
+        self.wait_for(&what, limit, |journal| {
+            (journal.told("peerSharedChannel").count() >= count).then_some(())
+        })
+        .await;
+    }
+
     /// Waits until it says on stderr what holds `text`.
     pub(crate) async fn says(&mut self, text: &str) {
         let what = format!("it says {text:?}");

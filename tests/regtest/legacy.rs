@@ -174,33 +174,24 @@ impl Legacy {
         self.obeys(json!({ "command": "send", "to": to, "messages": [message] })).await;
     }
 
-    /// Asks a peer to pay `sat` to `payee`, over a channel by the id that this knows it by, and
-    /// returns the hash of the invoice.
-    pub(crate) async fn ask(
-        &mut self,
-        to: &str,
-        [payee, payer]: [&Node; 2],
-        channel: Scid,
-        sat: i64,
-    ) -> PaymentHash {
-        let invoice = lnrpc::Invoice {
-            memo: MEMO.to_owned(),
-            value: sat,
-            expiry: INVOICE_LIFE_S,
-            ..Default::default()
-        };
-        let made = payee.rpc().lightning().add_invoice(invoice).await.expect("an invoice");
-        let made = made.into_inner();
+    /// Asks a peer to pay, and returns the hash of the invoice that it makes for that.
+    pub(crate) async fn ask(&mut self, to: &str, wish: &Wish<'_>) -> PaymentHash {
+        let made = wish.invoice(MEMO).await;
+        self.ask_with(to, wish, &made.payment_request).await;
+        PaymentHash::from_slice(&made.r_hash).expect("a hash")
+    }
+
+    /// Asks a peer to pay an invoice, whatever that is for.
+    pub(crate) async fn ask_with(&mut self, to: &str, wish: &Wish<'_>, invoice: &str) {
         let message = json!({
             "type": "payInvoice",
-            "invoice": made.payment_request,
-            "tokens": sat.to_string(),
-            "channelId": channel,
-            "paidTo": payee.id(),
-            "paidBy": payer.id(),
+            "invoice": invoice,
+            "tokens": wish.sat.to_string(),
+            "channelId": wish.channel,
+            "paidTo": wish.payee.id(),
+            "paidBy": wish.payer.id(),
         });
         self.say(to, message).await;
-        PaymentHash::from_slice(&made.r_hash).expect("a hash")
     }
 
     /// Pays what it was asked for from `node`, with the call that the original makes, and answers
@@ -272,5 +263,32 @@ impl Legacy {
             serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
         };
         text[..whole].lines().map(read).collect()
+    }
+}
+
+/// What a payee wants.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wish<'a> {
+    /// Who is to be paid.
+    pub(crate) payee: &'a Node,
+    /// Who is to pay.
+    pub(crate) payer: &'a Node,
+    /// The channel, by the id that the payee knows it by.
+    pub(crate) channel: Scid,
+    /// How much.
+    pub(crate) sat: i64,
+}
+
+impl Wish<'_> {
+    /// An invoice of the payee over that much.
+    pub(crate) async fn invoice(&self, memo: &str) -> lnrpc::AddInvoiceResponse {
+        let invoice = lnrpc::Invoice {
+            memo: memo.to_owned(),
+            value: self.sat,
+            expiry: INVOICE_LIFE_S,
+            ..Default::default()
+        };
+        let made = self.payee.rpc().lightning().add_invoice(invoice).await;
+        made.expect("an invoice").into_inner()
     }
 }

@@ -58,6 +58,12 @@ fn main() -> ExitCode {
         limits::ten_drifts_at_once_see_two_payments_where_two_are_allowed,
         disk::a_full_disk_stops_payments_until_there_is_space,
         older::lnd_0_20_is_kept_in_balance,
+        owners::owners_who_lost_each_other_go_on,
+        owners::an_owner_of_an_older_lnd_keeps_up,
+        legacy::a_payee_of_before_is_paid,
+        legacy::a_payer_of_before_is_not_taken_from_on_another_channel,
+        legacy::a_payer_of_before_is_taken_from_on_the_channel_that_was_asked,
+        legacy::a_payer_of_before_is_taken_from_on_the_sole_channel,
         held::what_a_held_invoice_is_paid_with_is_told_and_taken_or_given_back,
     ];
     if !arguments.list && binaries::build().is_none() {

@@ -8,6 +8,7 @@ pub(crate) mod exact;
 pub(crate) mod foreign;
 pub(crate) mod ground;
 pub(crate) mod held;
+pub(crate) mod legacy;
 pub(crate) mod limits;
 pub(crate) mod older;
 pub(crate) mod once;
@@ -17,6 +18,10 @@ pub(crate) mod triangle;
 
 use std::time::Duration;
 
+/// What peers meet by.
+const SECRET: &str = "what the peers of these tests know";
+/// How long peers may take to find each other, or to find out that one is gone.
+const MEETING_LIMIT: Duration = Duration::from_secs(30);
 /// How long from a drift to its settlement, at most, on a machine that has much else to do.
 const REBALANCE_LIMIT: Duration = Duration::from_secs(30);
 /// The same after a payment of which nobody knows whether it was sent: its node must still not

@@ -8,14 +8,12 @@ use tightrope::ids::Scid;
 
 use crate::harness::channel::{Balances, Open};
 use crate::harness::dht::Dht;
-use crate::harness::legacy::{self, Legacy, Told};
+use crate::harness::legacy::{self, Legacy, Told, Wish};
 use crate::harness::network::{ALICE, BOB, CAROL, Network};
 use crate::harness::node::Version::{Lnd20, Lnd21};
 
-/// What peers of before meet by.
-const SECRET: &str = "what the peers of this test know";
-/// How long peers may take to find each other, or to find out that one is gone.
-const MEETING_LIMIT: Duration = Duration::from_secs(30);
+use super::{MEETING_LIMIT, SECRET};
+
 /// How long a message may be on its way.
 const MESSAGE_LIMIT: Duration = Duration::from_secs(10);
 
@@ -68,7 +66,9 @@ pub(crate) async fn peers_of_before_meet_ask_and_pay() -> Completion {
     let hello = payee.hears("hello", MESSAGE_LIMIT).await;
     assert_eq!(hello.message()["publicKey"], json!(bob.id()));
 
-    let hash = payee.ask(payer.key(), [alice, bob], scid, 100_000).await;
+    let hash = payee
+        .ask(payer.key(), &Wish { payee: alice, payer: bob, channel: scid, sat: 100_000 })
+        .await;
     let request = payer.hears("payInvoice", MESSAGE_LIMIT).await;
     payer.pay(&request, bob).await.expect("it is paid");
     let result = payee.hears("paymentResult", MESSAGE_LIMIT).await;
