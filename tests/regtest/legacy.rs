@@ -22,7 +22,7 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 const ORDER_LIMIT: Duration = Duration::from_secs(10);
 
 /// What the original's invoices say, and how long they live.
-const MEMO: &str = "tightrope rebalance";
+pub(crate) const MEMO: &str = "tightrope rebalance";
 const INVOICE_LIFE_S: i64 = 30;
 
 /// The program and its packages; `None` without Node, which is said in one line.
@@ -183,15 +183,7 @@ impl Legacy {
 
     /// Asks a peer to pay an invoice, whatever that is for.
     pub(crate) async fn ask_with(&mut self, to: &str, wish: &Wish<'_>, invoice: &str) {
-        let message = json!({
-            "type": "payInvoice",
-            "invoice": invoice,
-            "tokens": wish.sat.to_string(),
-            "channelId": wish.channel,
-            "paidTo": wish.payee.id(),
-            "paidBy": wish.payer.id(),
-        });
-        self.say(to, message).await;
+        self.say(to, wish.request(invoice)).await;
     }
 
     /// Pays what it was asked for from `node`, with the call that the original makes, and answers
@@ -280,6 +272,18 @@ pub(crate) struct Wish<'a> {
 }
 
 impl Wish<'_> {
+    /// The message that asks to have an invoice paid.
+    pub(crate) fn request(&self, invoice: &str) -> Value {
+        json!({
+            "type": "payInvoice",
+            "invoice": invoice,
+            "tokens": self.sat.to_string(),
+            "channelId": self.channel,
+            "paidTo": self.payee.id(),
+            "paidBy": self.payer.id(),
+        })
+    }
+
     /// An invoice of the payee over that much.
     pub(crate) async fn invoice(&self, memo: &str) -> lnrpc::AddInvoiceResponse {
         let invoice = lnrpc::Invoice {

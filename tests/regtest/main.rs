@@ -61,6 +61,7 @@ fn main() -> ExitCode {
         owners::owners_who_lost_each_other_go_on,
         owners::an_owner_of_an_older_lnd_keeps_up,
         legacy::a_payee_of_before_is_paid,
+        legacy::a_payee_of_before_that_asks_twice_is_paid_once,
         legacy::a_payer_of_before_is_not_taken_from_on_another_channel,
         legacy::a_payer_of_before_is_taken_from_on_the_channel_that_was_asked,
         legacy::a_payer_of_before_is_taken_from_on_the_sole_channel,

@@ -59,6 +59,53 @@ pub(crate) async fn a_payee_of_before_is_paid() -> Completion {
     Completion::Completed
 }
 
+/// Of two requests in one burst one is paid; one that is old, and one that is signed wrongly, are
+/// not even looked at.
+pub(crate) async fn a_payee_of_before_that_asks_twice_is_paid_once() -> Completion {
+    let Some(program) = legacy::program() else { return Completion::ignored_with("no Node") };
+    let network = Network::start(&[Lnd21, Lnd21]).await;
+    let link = network.open_one(CHANNELS[0]).await;
+    network.drift(link, ALICE, 300_000).await;
+    network.agreed_balances(link, BOB).await;
+    let Scene { mut daemon, mut peer, key, dht } =
+        Scene::start(&network, &program, ALICE, BOB).await;
+
+    let wish = Wish {
+        payee: &network[ALICE],
+        payer: &network[BOB],
+        channel: Scid::new(network.view(link, ALICE).await.chan_id),
+        sat: 100_000,
+    };
+    let mut requests = Vec::new();
+    for _ in 0..2 {
+        requests.push(wish.request(&wish.invoice(legacy::MEMO).await.payment_request));
+    }
+    let old = json!({ "timestamp": 1_648_741_762_439_u64, "messages": [requests[0]] });
+    let forged = json!({ "corrupt": true, "messages": [requests[0]] });
+    let burst = json!({ "messages": requests });
+    for mut order in [old, forged, burst] {
+        order["command"] = json!("send");
+        order["to"] = json!(key);
+        peer.obeys(order).await;
+    }
+    let mut confirmed = Vec::new();
+    for _ in 0..2 {
+        let result = peer.hears("paymentResult", REBALANCE_LIMIT).await;
+        confirmed.push(result.message()["confirmed"] == json!(true));
+    }
+    confirmed.sort_unstable();
+    assert_eq!(confirmed, [false, true]);
+    daemon.comes_to_rest(REBALANCE_LIMIT).await;
+    let journal = daemon.journal();
+    assert_eq!(journal.on("paymentSettled", link.point).count(), 1);
+
+    peer.stop().await;
+    daemon.stop().await;
+    drop(dht);
+    proof::check(&network, &journal).await;
+    Completion::Completed
+}
+
 /// A peer of before, whose lnd pays over whatever channel it likes, is asked by an invoice that is
 /// held: what comes over another channel is given back, and the channel rests.
 pub(crate) async fn a_payer_of_before_is_not_taken_from_on_another_channel() -> Completion {
