@@ -1,4 +1,5 @@
-//! From drift to settled: the daemon, and in turn a bare client on a channel of its own.
+//! From drift to settled: the daemon, and in turn a bare client on a channel of its own. Once with
+//! one daemon for both nodes, and once with a daemon for each, which meet over a private DHT.
 //!
 //! The clock of both starts when the later of the two nodes has told of the drift without its HTLC
 //! pending, and stops at the answer that the payment is settled; lnd's own word for when it was
@@ -17,6 +18,7 @@ use tokio::time::timeout;
 
 use crate::harness::channel::{Balances, Link, Open};
 use crate::harness::daemon::Daemon;
+use crate::harness::dht::Dht;
 use crate::harness::network::{ALICE, BOB, Network};
 use crate::harness::node::Node;
 use crate::harness::node::Version::Lnd21;
@@ -42,26 +44,47 @@ struct Sample {
     settled: u64,
 }
 
-/// Measures, and prints the table.
-#[expect(clippy::print_stdout, reason = "the figures are the program's output")]
+/// Measures, and prints both tables.
 pub(crate) async fn print() {
     let network = Network::start(&[Lnd21, Lnd21]).await;
     let links = network.open(&[Open::even(ALICE, BOB, 1_000_000); 2]).await;
     let [kept, bare] = links.try_into().expect("two channels");
-    let mut daemon = Daemon::new(&network).await;
-    daemon.limit("minTimeBetweenPayments", json!("1ms"));
-    daemon.limit("maxTransactionsPerPeriod", json!(1_000));
-    daemon.limit("refreshRate", json!(10));
-    daemon.config["log"]["level"] = json!("info");
-    // Nothing on the other channel makes the daemon ask.
-    let scid = tightrope::ids::Scid::new(network.view(bare, ALICE).await.chan_id);
-    daemon.config["limits"]["idSettings"] = json!([{ "id": scid.to_string(), "deadzone": 0.5 }]);
-    daemon.start();
-    daemon.watches(2).await;
 
-    let (daemons, clients) = measure(&network, &mut daemon, kept, bare).await;
-    daemon.stop().await;
-    println!("drift to settled, {DRIFTS} drifts each, in turns, ms:");
+    let keepers = vec![Daemon::new(&network).await];
+    table("one owner", &network, keepers, kept, bare).await;
+
+    let dht = Dht::start(network.folder()).await;
+    let mut keepers = Vec::new();
+    for node in network.nodes() {
+        let mut daemon = Daemon::of(&network, [node]).await;
+        daemon.meet(&dht, "what the two owners share");
+        keepers.push(daemon);
+    }
+    table("two owners over the swarm", &network, keepers, kept, bare).await;
+}
+
+/// Measures with these daemons, and prints the table.
+#[expect(clippy::print_stdout, reason = "the figures are the program's output")]
+async fn table(name: &str, network: &Network, mut keepers: Vec<Daemon>, kept: Link, bare: Link) {
+    let scid = tightrope::ids::Scid::new(network.view(bare, ALICE).await.chan_id);
+    for daemon in &mut keepers {
+        daemon.limit("minTimeBetweenPayments", json!("1ms"));
+        daemon.limit("maxTransactionsPerPeriod", json!(1_000));
+        daemon.limit("refreshRate", json!(10));
+        daemon.config["log"]["level"] = json!("info");
+        // Nothing on the other channel makes the daemon ask.
+        daemon.config["limits"]["idSettings"] =
+            json!([{ "id": scid.to_string(), "deadzone": 0.5 }]);
+        daemon.start();
+    }
+    for daemon in &mut keepers {
+        daemon.watches(2).await;
+    }
+    let (daemons, clients) = measure(network, &mut keepers, kept, bare).await;
+    for daemon in &mut keepers {
+        daemon.stop().await;
+    }
+    println!("{name}: drift to settled, {DRIFTS} drifts each, in turns, ms:");
     println!("                     p50      p99   settled by lnd's word: p50      p99");
     row("tightrope", &daemons);
     row("a bare client", &clients);
@@ -72,13 +95,14 @@ pub(crate) async fn print() {
 /// Lets both channels drift by turns.
 async fn measure(
     network: &Network,
-    daemon: &mut Daemon,
+    keepers: &mut [Daemon],
     kept: Link,
     bare: Link,
 ) -> (Vec<Sample>, Vec<Sample>) {
-    // The daemon brings its channel to the half first, so that each drift is the same.
+    // The channel is brought to the half first, so that each drift is the same. Bob pays it.
     network.drift(kept, ALICE, DRIFT_SAT).await;
-    daemon.settles(kept, 1, TURN_LIMIT).await;
+    let bob = keepers.last_mut().expect("a daemon");
+    bob.records("paymentSettled", kept, 1, TURN_LIMIT).await;
     let mut sightings = Sightings::start(network);
     let back = network.way(bare, BOB).await;
     let height = back.height().await.expect("a height");
@@ -99,7 +123,7 @@ async fn measure(
         assert_eq!(starts.len(), turn + 1);
     }
     let settled = settled_at(&network[BOB]).await;
-    let journal = daemon.journal();
+    let journal = keepers.last().expect("a daemon").journal();
     let ours =
         journal.on("paymentSettled", kept.point).skip(1).zip(&starts).map(|(line, start)| {
             let hash = line.payment_hash.expect("a payment has its hash").to_string();
@@ -111,6 +135,8 @@ async fn measure(
     let mut theirs: Vec<u64> =
         settled.values().filter(|(over, _)| *over == scid).map(|(_, at)| *at).collect();
     theirs.sort_unstable();
+    // Those of an earlier table go before.
+    let theirs = theirs.split_off(theirs.len() - clients.len());
     let theirs = theirs.into_iter().zip(&clients).map(|(settled, (start, answered))| Sample {
         answered: answered - start,
         settled: settled - start,

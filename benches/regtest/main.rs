@@ -1,7 +1,7 @@
 //! How long a drift takes to be mended on real lnd, beside a client that does nothing but pay, and
 //! what the daemon costs at rest.
 //!
-//! Run it with `cargo bench --bench regtest`, about eight minutes. It needs Go, as the suite does.
+//! Run it with `cargo bench --bench regtest`, about ten minutes. It needs Go, as the suite does.
 
 mod drift;
 mod rest;
