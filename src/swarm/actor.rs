@@ -71,6 +71,8 @@ pub(super) struct Actor {
     /// Connections that have ended, while their events are not all told. A peer with one is not
     /// connected with: events that nobody reads would pile up.
     tellers: BTreeMap<PeerKey, Teller>,
+    /// Ends the dials that are under way.
+    dials: BTreeMap<PeerKey, CancellationToken>,
     next_id: u64,
     events: mpsc::Sender<SwarmEvent>,
     notices: mpsc::Sender<Notice>,
@@ -112,6 +114,7 @@ impl Actor {
             door,
             links: BTreeMap::new(),
             tellers: BTreeMap::new(),
+            dials: BTreeMap::new(),
             next_id: 0,
             events,
             notices,
@@ -184,6 +187,7 @@ impl Actor {
                 }
             }
             Notice::Dialed { peer, result } => {
+                self.dials.remove(&peer);
                 match result {
                     Ok(opened) => self.open(now, *opened),
                     Err(error) => tracing::debug!(%peer, "not dialed: {error}"),
@@ -212,6 +216,10 @@ impl Actor {
         if !is_welcome || self.bans.borrow().until(now, &peer).is_some() {
             self.tasks.spawn(opened.refuse());
             return;
+        }
+        // A dial that was begun before would come after it, and seem to say that it was lost.
+        if let Some(dial) = self.dials.remove(&peer) {
+            dial.cancel();
         }
         let predecessor = self.links.remove(&peer).map(|older| {
             older.close(Gone::Replaced);
@@ -269,9 +277,11 @@ impl Actor {
         let due = self.book.due(now, room, |peer| bans.until(now, peer));
         for (peer, relays) in due {
             let dialing = dial(up.net.clone(), self.pair.clone(), peer, relays);
-            let notices = self.notices.clone();
+            let (notices, cancel) = (self.notices.clone(), CancellationToken::new());
+            self.dials.insert(peer, cancel.clone());
             let dialed = async move {
-                let result = dialing.await.map(Box::new);
+                let result = cancel.run_until_cancelled(dialing).await;
+                let result = result.unwrap_or(Err(DialError::Superseded)).map(Box::new);
                 // The actor is gone when nobody listens.
                 drop(notices.send(Notice::Dialed { peer, result }).await);
             };

@@ -52,6 +52,8 @@ pub(super) enum DialError {
     NoStream,
     #[error("the dial takes too long")]
     Timeout,
+    #[error("the peer was connected meanwhile")]
+    Superseded,
 }
 
 /// What the peer answered.

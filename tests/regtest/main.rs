@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         ground::peers_of_before_meet_ask_and_pay,
         exact::only_the_channel_that_drifted_moves,
         owners::a_channel_between_two_owners_is_kept_in_both_directions,
+        hostile::a_hostile_member_gets_no_more_than_the_caps,
         triangle::three_drifts_at_once_come_to_rest,
         changes::a_channel_opened_meanwhile_is_kept_and_a_closed_one_dropped,
         foreign::a_channel_is_kept_in_balance_under_traffic,

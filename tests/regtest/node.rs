@@ -168,6 +168,14 @@ impl Node {
         answer.expect("a macaroon").into_inner().macaroon
     }
 
+    /// Its signature under a text.
+    pub(crate) async fn sign(&self, text: &str) -> String {
+        let msg = text.as_bytes().to_vec();
+        let request = lnrpc::SignMessageRequest { msg, ..Default::default() };
+        let signed = self.rpc.lightning().sign_message(request).await;
+        signed.expect("a node that signs").into_inner().signature
+    }
+
     /// Its open channels.
     pub(crate) async fn channels(&self) -> Vec<lnrpc::Channel> {
         let request = lnrpc::ListChannelsRequest::default();

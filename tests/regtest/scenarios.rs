@@ -9,6 +9,7 @@ pub(crate) mod foreign;
 pub(crate) mod ground;
 pub(crate) mod held;
 pub(crate) mod legacy;
+pub(crate) mod hostile;
 pub(crate) mod limits;
 pub(crate) mod older;
 pub(crate) mod once;
