@@ -38,7 +38,7 @@ mod tests;
 pub mod timer;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use sha2::{Digest, Sha256};
 
@@ -89,6 +89,8 @@ pub struct Core {
     told: BTreeMap<ChannelPoint, (PeerKey, PeerPolicy)>,
     /// What peers answered to requests of ours whose invoices have not ended.
     words: BTreeMap<PaymentHash, Answer>,
+    /// Attempts that ended before their payer, a peer, said anything; the oldest first.
+    unanswered: VecDeque<Rebalance>,
     /// What nodes hold that have not listed their channels.
     held: BTreeMap<PaymentHash, Held>,
     /// Attempts whose held invoice may stand and that nobody knows of, until their node answers.
@@ -147,6 +149,7 @@ impl Core {
             roster: Roster::default(),
             told: BTreeMap::new(),
             words: BTreeMap::new(),
+            unanswered: VecDeque::new(),
             held: BTreeMap::new(),
             abandoned: Vec::new(),
             refused: BTreeMap::new(),

@@ -75,6 +75,14 @@ impl Rebalance {
         }
     }
 
+    /// The invoice itself, once it stands.
+    pub(crate) const fn invoice(&self) -> Option<&String> {
+        match self {
+            Self::AwaitingInvoice(_) => None,
+            Self::AwaitingPayment(_, bill) => Some(&bill.invoice),
+        }
+    }
+
     /// The payment that the invoice is locked to, once it stands.
     pub(crate) const fn hash(&self) -> Option<PaymentHash> {
         match self {

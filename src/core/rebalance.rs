@@ -118,6 +118,9 @@ impl Core {
         let Some(attempt) = self.awaiting_payment(hash) else { return };
         self.held.remove(&hash);
         let answer = self.words.remove(&hash);
+        if answer.is_none() {
+            self.await_word(hash);
+        }
         match end {
             InvoiceEnd::Settled { paid, over } => {
                 self.look_at_the_way(&attempt, hash, *paid, over);

@@ -25,6 +25,9 @@ use crate::units::Msat;
 const UNKNOWN: &str = "unknown";
 /// How long a peer's word keeps us from asking again, at most.
 const RETRY_MAX: Duration = Duration::from_secs(60 * 60);
+/// How many attempts are kept in mind whose payers have said nothing: an answer comes within
+/// moments, or not at all.
+const UNANSWERED_MAX: usize = 64;
 /// How often the same refusal of one peer's requests is told.
 const REFUSAL_TOLD: Duration = Duration::from_secs(60);
 
@@ -201,7 +204,13 @@ impl Core {
         result: &PaymentResult,
         evidence: Option<String>,
     ) {
-        let Some((attempt, hash)) = self.asked_with(&result.request.invoice) else { return };
+        let invoice = &result.request.invoice;
+        let late = self.unanswered.iter().position(|open| open.invoice() == Some(invoice));
+        let asked = match late.and_then(|place| self.unanswered.remove(place)) {
+            Some(ended) => ended.hash().map(|hash| (ended.attempt().clone(), hash)),
+            None => self.asked_with(invoice),
+        };
+        let Some((attempt, hash)) = asked else { return };
         let is_payer = matches!(
             self.party(attempt.paid_by), Some(Party::Peer { peer: owner, .. }) if owner == peer
         );
@@ -223,6 +232,9 @@ impl Core {
             let evidence = Evidence { peer, envelope };
             self.record(Entry::ResultAttested(attempt.clone(), evidence));
         }
+        if late.is_some() {
+            return;
+        }
         let reason = result.reason.clone().unwrap_or_else(|| "no reason given".to_owned());
         let word = PeerWord { code: result.refusal.clone(), reason };
         let retry_in = result.retry_in.map(|wait| wait.min(RETRY_MAX));
@@ -237,6 +249,19 @@ impl Core {
         if !result.is_confirmed {
             self.cancel(&attempt, hash);
         }
+    }
+
+    /// Keeps an attempt in mind that ended before its payer said anything: its word is evidence.
+    pub(super) fn await_word(&mut self, hash: PaymentHash) {
+        let mut open = self.ledger.rebalances.values();
+        let Some(open) = open.find(|open| open.hash() == Some(hash)) else { return };
+        if self.nodes.contains_key(&open.attempt().paid_by) {
+            return;
+        }
+        if self.unanswered.len() >= UNANSWERED_MAX {
+            self.unanswered.pop_front();
+        }
+        self.unanswered.push_back(open.clone());
     }
 
     /// The open attempt that offered this invoice to a peer.

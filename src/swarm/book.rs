@@ -141,10 +141,14 @@ impl Book {
         }
     }
 
-    /// There is a connection to `peer`, whoever dialed.
+    /// There is a connection to `peer`, whoever dialed. One that was not found yet is known from
+    /// here on, or it would be dialed once it is found.
     pub(super) fn connected(&mut self, now: Instant, peer: &PeerKey) {
+        let state = State::Connected(now);
         if let Some(entry) = self.known.get_mut(peer) {
-            entry.state = State::Connected(now);
+            entry.state = state;
+        } else if self.known.len() < PEERS_KNOWN_MAX || self.forget_the_worst() {
+            self.known.insert(*peer, Entry { relays: Vec::new(), state, fails: 0 });
         }
     }
 
@@ -215,6 +219,17 @@ mod tests {
             [9, 10, 11, u32::MAX].map(|fails| ms(fails, 0)),
             [128_000, 150_000, 150_000, 150_000]
         );
+    }
+
+    #[test]
+    fn a_peer_that_dialed_us_before_it_was_found_is_not_dialed() {
+        let now = Instant::now();
+        let mut book = Book::new(LARGE);
+        book.connected(now, &SMALL);
+        book.found(now, SMALL, vec![]);
+        assert!(dialed(&mut book, now, 9).is_empty());
+        book.gone(now, &SMALL, 0);
+        assert_eq!(dialed(&mut book, now + WAIT_FIRST, 9), [SMALL]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tightrope::clock;
 use tightrope::core::message::{Hello, Message, PayInvoice, PaymentResult};
 use tightrope::ids::{NodeId, PeerKey};
-use tightrope::swarm::{Settings, Swarm, SwarmEvent};
+use tightrope::swarm::{SendError, Settings, Swarm, SwarmEvent};
 use tightrope::time::Time;
 use tightrope::wire::{self, Inbox, Opened, Seal};
 use tokio::sync::mpsc;
@@ -67,9 +67,22 @@ impl Member {
         self.write(self.seal.close(self.peer, message, clock::wall())).await;
     }
 
-    /// Writes a document, whatever is in it. What the peer does not take is lost.
+    /// Writes a document, whatever is in it.
     pub(crate) async fn write(&self, document: Vec<u8>) {
-        drop(self.swarm.send(self.peer, document).await);
+        self.flood(&document, 1).await;
+    }
+
+    /// Writes a document again and again, as fast as the peer takes it, until it hangs up or has
+    /// had `count` of them.
+    pub(crate) async fn flood(&self, document: &[u8], count: usize) {
+        let mut written = 0;
+        while written < count {
+            match self.swarm.send(self.peer, document.to_vec()).await {
+                Ok(()) => written += 1,
+                Err(SendError::Full) => tokio::task::yield_now().await,
+                Err(SendError::Gone | SendError::TooLong { .. }) => return,
+            }
+        }
     }
 
     /// A request as a document of its own.

@@ -28,8 +28,10 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(1);
 const GROWTH_MAX_KB: u64 = 24 * 1024;
 /// How many documents a flood has.
 const FLOOD: usize = 10_000;
+/// How often a document is replayed.
+const REPLAYS: usize = 100;
 /// How many strangers connect and say nothing.
-const STRANGERS: u8 = 40;
+const STRANGERS: u8 = 12;
 
 /// Alice is asked by Carol's owner, who lies, floods and replays; Bob is honest. Alice pays what is
 /// a rebalance and within her caps, and nothing else; Bob is answered, and paid what is left.
@@ -195,9 +197,7 @@ async fn replays_are_ignored(mallory: &mut Member, shop: &Shop<'_>) {
     };
     assert_eq!(result.refusal.as_deref(), Some("maxAmountPerPeriod"));
     assert_eq!(result.max, Some(Sat::new(CAP_SAT - 60_000)));
-    for _ in 0..100 {
-        mallory.write(document.clone()).await;
-    }
+    mallory.flood(&document, REPLAYS).await;
     // None of them is answered: the next answer is to the next question.
     let mut other = request;
     other.rebalance = None;
@@ -206,9 +206,7 @@ async fn replays_are_ignored(mallory: &mut Member, shop: &Shop<'_>) {
 }
 
 async fn liars_and_flooders_are_sent_away(network: &Network, dht: &Dht, mut mallory: Member) {
-    for _ in 0..FLOOD {
-        mallory.write(b"{}".to_vec()).await;
-    }
+    mallory.flood(b"{}", FLOOD).await;
     assert!(matches!(mallory.sees().await, Seen::Gone));
 
     let alice = network[ALICE].id();

@@ -19,6 +19,33 @@ fn a_drift_is_asked_paid_and_known_to_both() {
 }
 
 #[test]
+fn what_peers_sign_is_kept_whether_it_comes_before_or_after_the_payment() {
+    for is_late in [false, true] {
+        let mut pair = Pair::new(settings(), settings());
+        pair.list(10, &[(1, 200_000, 800_000)]);
+        pair.invoice(ALICE);
+        let (hash, sat) = pair.paid(BOB)[0];
+        pair.tell(BOB, Event::PaymentUpdated { hash, outcome: Outcome::Settled });
+        let Some((BOB, message)) = pair.said.pop_front() else { panic!("Bob says nothing") };
+        let (peer, sent_at, wall) = (pair.daemons[BOB].key, pair.now, pair.now);
+        let evidence = Some("signed by Bob".to_owned());
+        let heard = Event::Heard(Heard { peer, message, sent_at, wall, evidence });
+        let over = vec![Scid::new(1)];
+        let end = InvoiceEnd::Settled { paid: Msat::new(sat * 1000), over };
+        let ended = Event::InvoiceEnded { hash, end };
+        let told = if is_late { [ended, heard.clone()] } else { [heard.clone(), ended] };
+        for event in told {
+            pair.tell(ALICE, event);
+        }
+        // Said again, it is kept once.
+        pair.tell(ALICE, heard);
+        let mut records = pair.records(ALICE).split_off(2);
+        records.sort();
+        assert_eq!(records, ["RebalanceSettled", "ResultAttested"], "{is_late}");
+    }
+}
+
+#[test]
 fn the_same_works_the_other_way_round() {
     let mut pair = Pair::new(settings(), settings());
     pair.list(10, &[(1, 800_000, 200_000)]);
