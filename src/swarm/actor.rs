@@ -40,8 +40,6 @@ pub(super) enum Notice {
     Up { net: Net, told: Vec<Ipv4Peer>, requests: mpsc::UnboundedReceiver<ServerEvent> },
     /// The addresses to tell peers, as the DHT knows them by now.
     Told(Vec<Ipv4Peer>),
-    /// Our node of the DHT is given up.
-    Down,
     /// Peers were found under the topic.
     Found(Vec<(PeerKey, Vec<Ipv4Peer>)>),
     /// A dial has ended.
@@ -52,7 +50,7 @@ pub(super) enum Notice {
     Ended { peer: PeerKey, id: u64 },
 }
 
-/// Our node of the DHT, while there is one.
+/// Our node of the DHT, once it runs.
 struct Up {
     net: Net,
     told: Vec<Ipv4Peer>,
@@ -180,7 +178,6 @@ impl Actor {
                     up.told = told;
                 }
             }
-            Notice::Down => self.up = None,
             Notice::Found(peers) => {
                 for (peer, relays) in peers {
                     self.book.found(now, peer, relays);

@@ -1,7 +1,7 @@
-//! Our node of the DHT: started again while nobody answers it, and told where we are.
+//! Our node of the DHT: kept in touch with others, and told where we are.
 //!
-//! The DHT asks its bootstrap nodes once and never again, so a node that has lost everybody is
-//! given up for another.
+//! The DHT asks its bootstrap nodes once and never again, so they are asked here whenever the node
+//! has lost everybody. It is never replaced: connections and a forwarded port hang on its socket.
 
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
@@ -12,9 +12,10 @@ use libudx::{UdxRuntime, UdxSocket};
 use peeroxide_dht::crypto::hash;
 use peeroxide_dht::holepuncher::Holepuncher;
 use peeroxide_dht::hyperdht::{
-    self, HyperDhtConfig, HyperDhtError, HyperDhtHandle, KeyPair, ServerEvent,
+    self, DEFAULT_BOOTSTRAP, HyperDhtConfig, HyperDhtError, HyperDhtHandle, KeyPair, ServerEvent,
 };
 use peeroxide_dht::messages::Ipv4Peer;
+use tokio::net::lookup_host;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -50,13 +51,13 @@ const BOOTSTRAP_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one announcement or one search may take.
 const ROUND_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How many announcements in a row nobody answers before the node is given up.
+/// How many announcements in a row are lost before we count as offline.
 const SILENT_ROUNDS_MAX: u32 = 2;
 
 /// How often a node at rest is asked whether it still knows anybody; it pings those itself.
 const LONELINESS_CHECK: Duration = Duration::from_secs(10);
 
-/// The longest wait until the DHT is entered anew.
+/// The longest wait until nodes are looked for again, or the port is tried again.
 const OFFLINE_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// How long the DHT is given to forget us.
@@ -137,106 +138,106 @@ pub(super) struct Attendant {
 impl Attendant {
     /// Runs until the swarm is left.
     pub(super) async fn attend(self) {
-        let (mut fails, mut is_told) = (0, false);
-        loop {
-            let (reason, has_joined) = match self.stop.run_until_cancelled(self.enter()).await {
-                None => return,
-                Some(Ok((node, net, requests))) => {
-                    let stayed = self.stay(&node, net, requests);
-                    let has_joined = self.stop.run_until_cancelled(stayed).await;
-                    let Some(has_joined) = has_joined else { return self.take_leave(&node).await };
-                    self.notify(Notice::Down).await;
-                    (self.no_nodes(), has_joined)
+        while let Some(started) = self.stop.run_until_cancelled(self.start()).await {
+            let (node, net, requests) = started;
+            let stayed = self.stop.run_until_cancelled(self.stay(&node, net, requests)).await;
+            if stayed.is_none() {
+                return self.take_leave(&node).await;
+            }
+            tracing::warn!("the DHT node has died, and is started again");
+            sleep(OFFLINE_WAIT_MAX).await;
+        }
+    }
+
+    /// Starts a node, however long its port is taken.
+    async fn start(&self) -> (Node, Net, mpsc::UnboundedReceiver<ServerEvent>) {
+        let address = SocketAddr::new(self.settings.host, self.settings.port);
+        for fails in 0.. {
+            match self.try_to_start().await {
+                Ok(started) => return started,
+                Err(source) if fails == 0 => {
+                    let reason = SwarmError::Listen { address, source: Box::new(source) };
+                    self.tell(SwarmEvent::Offline { reason }).await;
                 }
-                Some(Err(reason)) => (reason, false),
-            };
-            if has_joined {
-                (fails, is_told) = (0, false);
+                Err(error) => tracing::debug!("udp {address} cannot be listened on: {error}"),
             }
-            tracing::debug!("the swarm is offline: {reason}");
-            if !is_told {
-                self.tell(SwarmEvent::Offline { reason }).await;
-            }
-            is_told = true;
-            let wait = back_off(fails, chance()).min(OFFLINE_WAIT_MAX);
-            fails = fails.saturating_add(1);
-            if self.stop.run_until_cancelled(sleep(wait)).await.is_none() {
-                return;
-            }
+            sleep(back_off(fails, chance()).min(OFFLINE_WAIT_MAX)).await;
         }
+        unreachable!("the number of tries has no end")
     }
 
-    /// Starts a node, and makes sure that it is not alone.
-    async fn enter(&self) -> Result<(Node, Net, mpsc::UnboundedReceiver<ServerEvent>), SwarmError> {
-        let Settings { host, port, .. } = self.settings;
-        let listen = |source| SwarmError::Listen {
-            address: SocketAddr::new(host, port),
-            source: Box::new(source),
-        };
-        let (node, requests) = Node::start(self.config()).await.map_err(listen)?;
-        let dht = node.dht().clone();
-        let entered = async {
-            dht.bootstrapped().await?;
-            dht.table_size().await
-        };
-        if !timeout(BOOTSTRAP_TIMEOUT, entered).await.is_ok_and(|size| size.is_ok_and(|n| n > 0)) {
-            return Err(self.no_nodes());
-        }
-        let socket = dht.server_socket().await.map_err(listen)?;
-        let socket = socket.ok_or_else(|| listen(HyperDhtError::Destroyed))?;
-        let address = socket.local_addr().await.map_err(|error| listen(error.into()))?;
-        dht.register_server(&hash(&self.me.public_key));
-        let net = Net { dht, socket, host, port: address.port() };
-        Ok((node, net, requests))
-    }
-
-    fn config(&self) -> HyperDhtConfig {
-        let mut config = HyperDhtConfig::with_public_bootstrap();
-        if !self.settings.bootstrap.is_empty() {
-            config.dht.bootstrap.clone_from(&self.settings.bootstrap);
-        }
+    async fn try_to_start(
+        &self,
+    ) -> Result<(Node, Net, mpsc::UnboundedReceiver<ServerEvent>), HyperDhtError> {
+        let mut config = HyperDhtConfig::default();
+        config.dht.bootstrap = self.bootstrap();
         config.dht.host = self.settings.host.to_string();
         config.dht.port = self.settings.port;
         config.dht.firewalled = self.settings.firewalled;
-        config
+        let (node, requests) = Node::start(config).await?;
+        let dht = node.dht().clone();
+        let socket = dht.server_socket().await?.ok_or(HyperDhtError::Destroyed)?;
+        let port = socket.local_addr().await?.port();
+        dht.register_server(&hash(&self.me.public_key));
+        Ok((node, Net { dht, socket, host: self.settings.host, port }, requests))
     }
 
-    fn no_nodes(&self) -> SwarmError {
-        SwarmError::NoNodes { bootstrap: self.config().dht.bootstrap.join(", ") }
+    /// The nodes over which the DHT is entered, `host:port`, the host perhaps as `address@name`.
+    fn bootstrap(&self) -> Vec<String> {
+        if self.settings.bootstrap.is_empty() {
+            return DEFAULT_BOOTSTRAP.map(str::to_owned).to_vec();
+        }
+        self.settings.bootstrap.clone()
     }
 
-    /// Announces us and looks for others until no node answers. Says whether one ever did.
-    async fn stay(
-        &self,
-        node: &Node,
-        net: Net,
-        requests: mpsc::UnboundedReceiver<ServerEvent>,
-    ) -> bool {
-        let (port, told) = (net.port, net.addresses().await);
-        let (mut has_joined, mut silent) = (false, 0);
+    /// Announces us and looks for others, as long as the node lives.
+    async fn stay(&self, node: &Node, net: Net, requests: mpsc::UnboundedReceiver<ServerEvent>) {
+        let (dht, port, told) = (node.dht(), net.port, net.addresses().await);
         self.notify(Notice::Up { net: net.clone(), told, requests }).await;
-        for round in 0.. {
-            if self.announce(node.dht()).await {
-                silent = 0;
-                if !has_joined {
-                    has_joined = true;
-                    self.tell(SwarmEvent::Joined { port }).await;
+        // It cannot fail while the node runs; that nobody was found is seen below.
+        drop(timeout(BOOTSTRAP_TIMEOUT, dht.bootstrapped()).await);
+        let (mut presence, mut round, mut fails) = (Presence::Unknown, 0, 0);
+        loop {
+            if is_alone(dht).await || !self.announce(dht).await {
+                fails += 1;
+                if presence != Presence::Offline
+                    && (fails > SILENT_ROUNDS_MAX || is_alone(dht).await)
+                {
+                    presence = Presence::Offline;
+                    let reason = SwarmError::NoNodes { bootstrap: self.bootstrap().join(", ") };
+                    self.tell(SwarmEvent::Offline { reason }).await;
                 }
-            } else {
-                silent += 1;
+                sleep(back_off(fails, chance()).min(OFFLINE_WAIT_MAX)).await;
+                self.find_nodes(dht).await;
+                round = 0;
+                continue;
             }
-            if silent >= SILENT_ROUNDS_MAX {
-                break;
+            if presence != Presence::Joined {
+                presence = Presence::Joined;
+                self.tell(SwarmEvent::Joined { port }).await;
             }
-            let is_crowd = self.look_up(node.dht()).await;
+            fails = 0;
+            let is_crowd = self.look_up(dht).await;
             self.notify(Notice::Told(net.addresses().await)).await;
-            let round = if silent > 0 { 0 } else { round };
-            let wait = announce_wait(round, is_crowd, chance());
-            if !self.rest(node.dht(), wait).await {
-                break;
+            rest(dht, announce_wait(round, is_crowd, chance())).await;
+            round += 1;
+        }
+    }
+
+    /// Asks the nodes that the DHT is entered over once more: those that answer are known again.
+    async fn find_nodes(&self, dht: &HyperDhtHandle) {
+        for node in self.bootstrap() {
+            let Some((host, port)) = node.rsplit_once(':') else { continue };
+            let Ok(port) = port.parse::<u16>() else { continue };
+            let host = host.split_once('@').map_or(host, |(address, _)| address);
+            let named = timeout(ROUND_TIMEOUT, lookup_host((host, port))).await;
+            let Ok(Ok(addresses)) = named else { continue };
+            for address in addresses.filter(SocketAddr::is_ipv4) {
+                if let Err(error) = dht.dht().ping(&address.ip().to_string(), port).await {
+                    tracing::debug!("no DHT node answers at {address}: {error}");
+                }
             }
         }
-        has_joined
     }
 
     /// Tells the DHT where we are; false where no node answers.
@@ -263,18 +264,6 @@ impl Attendant {
         is_crowd
     }
 
-    /// Waits; false as soon as the node has lost everybody.
-    async fn rest(&self, dht: &HyperDhtHandle, wait: Duration) -> bool {
-        let end = Instant::now() + wait;
-        while Instant::now() < end {
-            sleep_until(end.min(Instant::now() + LONELINESS_CHECK)).await;
-            if dht.table_size().await.unwrap_or(0) == 0 {
-                return false;
-            }
-        }
-        true
-    }
-
     /// Has the DHT forget us.
     async fn take_leave(&self, node: &Node) {
         let dht = node.dht();
@@ -293,6 +282,27 @@ impl Attendant {
     async fn notify(&self, notice: Notice) {
         // The actor ends before this task only when the swarm is left.
         drop(self.stop.run_until_cancelled(self.notices.send(notice)).await);
+    }
+}
+
+/// What was told last.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Presence {
+    Unknown,
+    Joined,
+    Offline,
+}
+
+/// Whether the node knows no other.
+async fn is_alone(dht: &HyperDhtHandle) -> bool {
+    dht.table_size().await.unwrap_or(0) == 0
+}
+
+/// Waits, but no longer than the node knows another.
+async fn rest(dht: &HyperDhtHandle, wait: Duration) {
+    let end = Instant::now() + wait;
+    while Instant::now() < end && !is_alone(dht).await {
+        sleep_until(end.min(Instant::now() + LONELINESS_CHECK)).await;
     }
 }
 

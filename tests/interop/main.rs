@@ -63,6 +63,10 @@ fn main() -> ExitCode {
         trial("a_node_that_says_too_much_is_dropped", swarm::a_node_that_says_too_much_is_dropped),
         trial("nodes_meet_over_our_dht", swarm::nodes_meet_over_our_dht),
         trial(
+            "a_dht_that_comes_back_is_joined_again",
+            swarm::a_dht_that_comes_back_is_joined_again,
+        ),
+        trial(
             "peers_that_come_and_go_for_a_minute_meet_in_the_end",
             swarm::peers_that_come_and_go_for_a_minute_meet_in_the_end,
         ),

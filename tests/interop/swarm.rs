@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tightrope::ids::PeerKey;
-use tightrope::swarm::{Bootstrap, Gone, Settings};
+use tightrope::swarm::{Bootstrap, Gone, Settings, SwarmEvent};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
@@ -89,6 +89,33 @@ pub(crate) fn nodes_meet_over_our_dht() {
         assert_eq!(heard["sha256"], sha256(&document(0, 20)));
         let heard = second.hears("document").await;
         assert_eq!(heard["sha256"], sha256(&document(0, 10)));
+    });
+}
+
+/// Beyond what Node takes part in: how long a node of the DHT takes to be given up.
+pub(crate) fn a_dht_that_comes_back_is_joined_again() {
+    run(async {
+        let dht = host().await;
+        let address = dht.address();
+        let free = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let port = free.local_addr().expect("is bound").port();
+        drop(free);
+        let mut a = Peer::join_with(1, Settings { port, ..settings(address) });
+        let mut b = Peer::join(2, &dht);
+        a.connected_to(b.key()).await;
+        b.connected_to(a.key()).await;
+        dht.close().await;
+        a.within(Duration::from_secs(120), |event| {
+            matches!(event, SwarmEvent::Offline { .. }).then_some(())
+        })
+        .await;
+        let dht = Bootstrap::listen(address).await.expect("the port is free again");
+        a.joined().await;
+        let mut c = Peer::join(3, &dht);
+        a.connected_to(c.key()).await;
+        c.connected_to(a.key()).await;
+        a.send(b.key(), b"still here".to_vec()).await.expect("was connected all the time");
+        assert_eq!(b.message_from(a.key()).await, b"still here");
     });
 }
 

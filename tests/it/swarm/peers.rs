@@ -105,7 +105,16 @@ impl Peer {
     }
 
     /// The first event from now on of which `pick` makes something; others are passed over.
-    pub(super) async fn until<T>(&mut self, mut pick: impl FnMut(SwarmEvent) -> Option<T>) -> T {
+    pub(super) async fn until<T>(&mut self, pick: impl FnMut(SwarmEvent) -> Option<T>) -> T {
+        self.within(PATIENCE, pick).await
+    }
+
+    /// The same, for so long.
+    pub(super) async fn within<T>(
+        &mut self,
+        patience: Duration,
+        mut pick: impl FnMut(SwarmEvent) -> Option<T>,
+    ) -> T {
         let picked = async {
             loop {
                 if let Some(picked) = pick(self.next().await) {
@@ -113,7 +122,7 @@ impl Peer {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, picked).await.expect("comes in time")
+        tokio::time::timeout(patience, picked).await.expect("comes in time")
     }
 
     pub(super) async fn joined(&mut self) {
