@@ -206,7 +206,7 @@ impl Actor {
                 let is_newer_ours = opened.is_initiator;
                 older.is_told()
                     && (older.is_over()
-                        || newer_stays(&self.me, &peer, older.is_proven(), is_newer_ours))
+                        || newer_stays(&self.me, &peer, older.is_settled(), is_newer_ours))
             }
             None => is_welcome(&self.links, &self.tellers, self.peers_max, &peer),
         };

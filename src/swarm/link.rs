@@ -40,6 +40,9 @@ const KEEPALIVE: Duration = Duration::from_secs(4);
 /// that died is noticed within 12 s; six retransmissions of the transport would take a minute.
 const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(8);
 
+/// How long after one connection another one can be made that does not know of it.
+const SETTLED: Duration = Duration::from_secs(2);
+
 /// How long a farewell may take: the write that is under way, and then the FIN.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -206,10 +209,11 @@ impl Link {
         Ok(())
     }
 
-    /// Whether messages went both ways. A peer that opens another connection after that has lost
-    /// this one.
-    pub(super) fn is_proven(&self) -> bool {
-        self.has_written && self.end.has_read.load(Ordering::Relaxed)
+    /// Whether messages went both ways, or it stood for a while: not one of two connections that
+    /// were made at the same time.
+    pub(super) fn is_settled(&self) -> bool {
+        self.made.elapsed() >= SETTLED
+            || (self.has_written && self.end.has_read.load(Ordering::Relaxed))
     }
 
     /// Whether its `Connected` was told.

@@ -1,20 +1,21 @@
 //! Which of two connections with the same peer stays.
 //!
-//! Both ends must come to the same end without a word. The rule is that of hyperswarm 4.
+//! Both ends must come to the same end without a word. The rule is that of hyperswarm 4, to which
+//! time is added: a connection on which nothing was said is not waited for when its peer is back.
 
 use crate::ids::PeerKey;
 
 /// Whether a new connection with `peer` takes the place of the one that there is.
 ///
-/// The older one is given up when messages went both ways on it, for then the peer must have lost
-/// it to make another. Else both were made at the same time, and that of the larger key stays.
+/// The older one is given up when it was settled, for then the peer must have lost it to make
+/// another. Else both were made at the same time, and that of the larger key stays.
 pub(super) fn newer_stays(
     me: &PeerKey,
     peer: &PeerKey,
-    is_older_proven: bool,
+    is_older_settled: bool,
     is_newer_ours: bool,
 ) -> bool {
-    is_older_proven || (me > peer) == is_newer_ours
+    is_older_settled || (me > peer) == is_newer_ours
 }
 
 #[cfg(test)]
@@ -34,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_was_used_gives_way_to_any_newer_one() {
+    fn a_connection_that_was_settled_gives_way_to_any_newer_one() {
         for (me, peer, is_ours) in [(&LARGE, &SMALL, false), (&SMALL, &LARGE, true)] {
             assert!(newer_stays(me, peer, true, is_ours));
         }
