@@ -3,6 +3,7 @@
 mod churn;
 mod flood;
 mod peers;
+mod stranger;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
