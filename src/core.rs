@@ -89,6 +89,8 @@ pub struct Core {
     told: BTreeMap<ChannelPoint, (PeerKey, PeerPolicy)>,
     /// What peers answered to requests of ours whose invoices have not ended.
     words: BTreeMap<PaymentHash, Answer>,
+    /// Open attempts whose payer, a peer, went away without an answer.
+    deserted: BTreeSet<PaymentHash>,
     /// Attempts that ended before their payer, a peer, said anything; the oldest first.
     unanswered: VecDeque<Rebalance>,
     /// What nodes hold that have not listed their channels.
@@ -149,6 +151,7 @@ impl Core {
             roster: Roster::default(),
             told: BTreeMap::new(),
             words: BTreeMap::new(),
+            deserted: BTreeSet::new(),
             unanswered: VecDeque::new(),
             held: BTreeMap::new(),
             abandoned: Vec::new(),

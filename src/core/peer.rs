@@ -76,6 +76,7 @@ impl Core {
         }
         self.refused.remove(&peer);
         self.narrate(Narrative::PeerDisconnected { remote_peer: peer, reason });
+        self.withdraw_from(peer);
         for node in self.roster.disconnect(peer) {
             self.reconsider_with(node);
         }

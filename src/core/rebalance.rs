@@ -118,6 +118,7 @@ impl Core {
         let Some(attempt) = self.awaiting_payment(hash) else { return };
         self.held.remove(&hash);
         let answer = self.words.remove(&hash);
+        let is_deserted = self.deserted.remove(&hash);
         if answer.is_none() {
             self.await_word(hash);
         }
@@ -141,6 +142,7 @@ impl Core {
                         self.hold_back(&attempt, &answer);
                         Cause::ByPeer { word: answer.word }
                     }
+                    (None, None) if is_deserted => Cause::PeerGone,
                     (None, Some(_) | None) => Cause::InvoiceCanceled,
                 };
                 self.end_unpaid(attempt, Some(hash), cause);

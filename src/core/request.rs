@@ -251,6 +251,24 @@ impl Core {
         }
     }
 
+    /// A peer goes away: what it was asked and has not answered is cancelled, so that it may be
+    /// asked again soon. Our node still tells whether it was paid.
+    pub(super) fn withdraw_from(&mut self, peer: PeerKey) {
+        let is_its_own = |node: NodeId| self.roster.owner(node).is_some_and(|it| it.peer == peer);
+        let asked = self.ledger.rebalances.values().filter_map(|open| {
+            let (attempt, hash) = (open.attempt(), open.hash()?);
+            // What a node holds is looked at before it is given back.
+            let is_plain = attempt.kind == InvoiceKind::Plain;
+            (is_plain && is_its_own(attempt.paid_by)).then(|| (attempt.clone(), hash))
+        });
+        let asked: Vec<(Attempt, PaymentHash)> = asked.collect();
+        for (attempt, hash) in asked {
+            if !self.words.contains_key(&hash) && self.deserted.insert(hash) {
+                self.cancel(&attempt, hash);
+            }
+        }
+    }
+
     /// Keeps an attempt in mind that ended before its payer said anything: its word is evidence.
     pub(super) fn await_word(&mut self, hash: PaymentHash) {
         let mut open = self.ledger.rebalances.values();

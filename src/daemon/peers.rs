@@ -26,6 +26,13 @@ const ORDERS_MAX: usize = 256;
 /// How many events may wait for the loop. Beyond that, the peers are read no further.
 const EVENTS_MAX: usize = 64;
 
+/// How long what was heard of a peer is kept after it left: as long as its rate and the memory of
+/// what it has said last.
+const INBOX_KEPT: Duration = Duration::from_secs(10);
+/// How long a peer may be connected, and how long it is kept away, that says nothing: a member
+/// speaks for its nodes at once.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+
 /// What happened among the peers.
 #[derive(Debug)]
 pub(super) enum PeerEvent {
@@ -101,6 +108,7 @@ impl Peers {
             seal: Arc::clone(&seal),
             swarm: swarm.clone(),
             talks: BTreeMap::new(),
+            left: BTreeMap::new(),
             began: Instant::now(),
             told,
         };
@@ -197,6 +205,9 @@ struct Conversations {
     swarm: Swarm,
     /// One for each connected peer.
     talks: BTreeMap<PeerKey, Talk>,
+    /// What was heard of those who have left, and when they did: a peer that comes again at once
+    /// has not a new rate, and its old messages are old.
+    left: BTreeMap<PeerKey, (Instant, Inbox)>,
     began: Instant,
     told: mpsc::Sender<PeerEvent>,
 }
@@ -205,6 +216,10 @@ struct Conversations {
 struct Talk {
     inbox: Inbox,
     outbox: Outbox,
+    /// Since when it is connected.
+    since: Instant,
+    /// Whether it has said anything that a member of the cluster would.
+    has_spoken: bool,
 }
 
 impl Conversations {
@@ -213,12 +228,14 @@ impl Conversations {
         mut events: mpsc::Receiver<SwarmEvent>,
         mut orders: mpsc::Receiver<Order>,
     ) {
+        let mut patrol = tokio::time::interval(SILENCE_MAX / 4);
         loop {
             let paced = self.next_word();
             tokio::select! {
                 biased;
                 Some(order) = orders.recv() => self.obey(order),
                 () = paced => {}
+                _ = patrol.tick() => self.send_the_silent_away(),
                 event = events.recv() => {
                     let Some(event) = event else { return };
                     if self.take_in(event).await.is_err() {
@@ -251,12 +268,16 @@ impl Conversations {
                 PeerEvent::Offline { reason: super::tell::chain(&reason) }
             }
             SwarmEvent::Connected { peer, .. } => {
-                let talk = Talk { inbox: Inbox::new(peer), outbox: Outbox::default() };
-                self.talks.insert(peer, talk);
+                let inbox = match self.left.remove(&peer) {
+                    Some((_, inbox)) => inbox,
+                    None => Inbox::new(peer),
+                };
+                let (outbox, since) = (Outbox::default(), Instant::now());
+                self.talks.insert(peer, Talk { inbox, outbox, since, has_spoken: false });
                 PeerEvent::Connected { peer }
             }
             SwarmEvent::Disconnected { peer, reason } => {
-                self.talks.remove(&peer);
+                self.forget(peer);
                 PeerEvent::Disconnected { peer, reason: reason.to_string() }
             }
             SwarmEvent::Message { peer, bytes } => match self.open(peer, &bytes) {
@@ -273,6 +294,7 @@ impl Conversations {
         let talk = self.talks.get_mut(&peer)?;
         match talk.inbox.open(&self.seal, bytes, mono, wall) {
             Ok(Opened::Message { message, sent_at, evidence }) => {
+                talk.has_spoken = true;
                 let heard = Heard { peer, message, sent_at, wall, evidence };
                 Some(PeerEvent::Heard(Box::new(heard)))
             }
@@ -288,9 +310,29 @@ impl Conversations {
                 };
                 self.swarm.drop_peer(peer, time);
                 // What it has sent beyond this is of no interest.
-                self.talks.remove(&peer);
+                self.forget(peer);
                 Some(PeerEvent::Broke { peer, fault })
             }
+        }
+    }
+
+    /// Lets go of a peer, and of those who left long ago.
+    fn forget(&mut self, peer: PeerKey) {
+        let now = Instant::now();
+        self.left.retain(|_, (left, _)| now.duration_since(*left) < INBOX_KEPT);
+        if let Some(talk) = self.talks.remove(&peer) {
+            self.left.insert(peer, (now, talk.inbox));
+        }
+    }
+
+    /// Sends those away who are connected and have nothing to say: whoever knows the topic can
+    /// connect, and takes the place of a member.
+    fn send_the_silent_away(&mut self) {
+        let now = Instant::now();
+        let is_silent =
+            |talk: &Talk| !talk.has_spoken && now.duration_since(talk.since) >= SILENCE_MAX;
+        for (peer, _) in self.talks.iter().filter(|(_, talk)| is_silent(talk)) {
+            self.swarm.drop_peer(*peer, SILENCE_MAX);
         }
     }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tightrope::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId};
 
 /// Both logs as they were at one moment.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Journal {
     /// The transaction log.
     pub(crate) transactions: Vec<Transaction>,

@@ -38,6 +38,7 @@ fn main() -> ExitCode {
     let mut trials = trials![
         // It takes minutes where a payment was intended and never sent.
         crash::killed_at_any_moment_it_pays_no_hash_twice_and_forgets_none,
+        crash::either_owner_killed_at_any_moment_pays_no_hash_twice,
         ground::a_payment_from_outside_moves_one_channel_alone,
         ground::peers_of_before_meet_ask_and_pay,
         exact::only_the_channel_that_drifted_moves,

@@ -180,6 +180,20 @@ fn a_peer_that_leaves_keeps_its_reservation_until_the_outcome_is_known() {
 }
 
 #[test]
+fn what_a_peer_leaves_unanswered_is_cancelled_and_asked_again_when_it_is_back() {
+    let mut pair = Pair::new(settings(), settings());
+    pair.list(10, &[(1, 200_000, 800_000)]);
+    pair.invoice(ALICE);
+    let hash = pair.offered();
+    pair.part();
+    assert_eq!(pair.wants(ALICE), ["WatchInvoice", "CancelInvoice"]);
+    pair.tell(ALICE, Event::InvoiceEnded { hash, end: InvoiceEnd::Canceled });
+    assert_eq!(last_failure(&pair.daemons[ALICE].log), "peerGone");
+    pair.meet();
+    assert!(pair.invoice(ALICE));
+}
+
+#[test]
 fn after_a_kill_the_payer_still_reports_to_whoever_speaks_for_the_payee() {
     let mut pair = Pair::new(settings(), settings());
     pair.list(10, &[(1, 200_000, 800_000)]);
