@@ -93,8 +93,9 @@ impl Fault {
         }
     }
 
-    /// How long the peer is kept away; `None` where the document is ignored and the peer stays,
-    /// as with the original: its clock may be wrong, or its version another.
+    /// How long the peer is kept away; `None` where the document is ignored and the peer stays, as
+    /// with the original: its clock may be wrong, or it is no member, who may connect but say
+    /// nothing.
     pub const fn keeps_away_for(&self) -> Option<Duration> {
         match self {
             Self::TooLong { .. }
@@ -102,12 +103,11 @@ impl Fault {
             | Self::Nested
             | Self::DuplicateKey
             | Self::TooManyKeys
-            | Self::NotFinite => Some(BROKEN),
+            | Self::NotFinite
+            | Self::NotJson { .. }
+            | Self::BadField { .. } => Some(BROKEN),
             Self::BadAttestation | Self::BadProof { .. } | Self::NodesDiffer => Some(LIE),
-            Self::NotJson { .. }
-            | Self::BadField { .. }
-            | Self::BadSignature
-            | Self::Stale { .. } => None,
+            Self::BadSignature | Self::Stale { .. } => None,
         }
     }
 }
