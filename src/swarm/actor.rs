@@ -299,8 +299,10 @@ fn is_welcome(
     peers_max: usize,
     peer: &PeerKey,
 ) -> bool {
-    let is_untold = tellers.get(peer).is_some_and(|teller| !teller.is_finished());
-    !is_untold && links.len() < peers_max && tellers.len() < peers_max
+    let untold = || tellers.iter().filter(|(_, teller)| !teller.is_finished());
+    links.len() < peers_max
+        && untold().count() < peers_max
+        && untold().all(|(other, _)| other != peer)
 }
 
 /// The next peer that dials us; never where there is no DHT.

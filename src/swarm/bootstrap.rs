@@ -44,7 +44,7 @@ impl Bootstrap {
             // Whoever dials this node itself is not answered: it is no peer.
             let answer_nobody = async { while requests.recv().await.is_some() {} };
             stopped.run_until_cancelled(answer_nobody).await;
-            drop(node);
+            node.end().await;
         });
         let address = SocketAddr::new(address.ip(), port);
         Ok(Self { address, served, stop: stop.drop_guard() })

@@ -17,6 +17,7 @@ use peeroxide_dht::hyperdht::{
 use peeroxide_dht::messages::Ipv4Peer;
 use tokio::net::lookup_host;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -60,6 +61,9 @@ const LONELINESS_CHECK: Duration = Duration::from_secs(10);
 /// The longest wait until nodes are looked for again, or the port is tried again.
 const OFFLINE_WAIT_MAX: Duration = Duration::from_secs(30);
 
+/// How long a node may take to end.
+const END_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// How long the DHT is given to forget us.
 const UNANNOUNCE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -99,8 +103,20 @@ impl Net {
 }
 
 /// A running node, which ends when this is dropped.
+#[derive(Debug)]
 pub(super) struct Node {
-    dht: HyperDhtHandle,
+    dht: Dht,
+    /// Its task, which cannot be aborted from here: it has more of its own.
+    served: JoinHandle<Result<(), HyperDhtError>>,
+}
+
+/// What commands a node, and ends it when dropped.
+struct Dht(HyperDhtHandle);
+
+impl std::fmt::Debug for Dht {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Dht(..)")
+    }
 }
 
 impl Node {
@@ -108,19 +124,26 @@ impl Node {
     pub(super) async fn start(
         config: HyperDhtConfig,
     ) -> Result<(Self, mpsc::UnboundedReceiver<ServerEvent>), HyperDhtError> {
-        let (_, dht, requests) = hyperdht::spawn(&UdxRuntime::new()?, config).await?;
-        Ok((Self { dht }, requests))
+        let (served, dht, requests) = hyperdht::spawn(&UdxRuntime::new()?, config).await?;
+        Ok((Self { dht: Dht(dht), served }, requests))
     }
 
     pub(super) fn dht(&self) -> &HyperDhtHandle {
-        &self.dht
+        &self.dht.0
+    }
+
+    /// Ends it, and waits until its sockets are closed, as far as no stream uses them.
+    pub(super) async fn end(self) {
+        drop(self.dht);
+        // How it ends is of no account any longer.
+        drop(timeout(END_TIMEOUT, self.served).await);
     }
 }
 
-impl Drop for Node {
+impl Drop for Dht {
     fn drop(&mut self) {
         // The node's tasks end by this message alone, and it is sent before anything is awaited.
-        let destroyed = pin!(self.dht.destroy());
+        let destroyed = pin!(self.0.destroy());
         drop(destroyed.poll(&mut Context::from_waker(Waker::noop())));
     }
 }
@@ -142,28 +165,31 @@ impl Attendant {
             let (node, net, requests) = started;
             let stayed = self.stop.run_until_cancelled(self.stay(&node, net, requests)).await;
             if stayed.is_none() {
-                return self.take_leave(&node).await;
+                self.take_leave(node.dht()).await;
+                return node.end().await;
             }
             tracing::warn!("the DHT node has died, and is started again");
-            sleep(OFFLINE_WAIT_MAX).await;
+            drop(node);
+            self.stop.run_until_cancelled(sleep(OFFLINE_WAIT_MAX)).await;
         }
     }
 
     /// Starts a node, however long its port is taken.
     async fn start(&self) -> (Node, Net, mpsc::UnboundedReceiver<ServerEvent>) {
         let address = SocketAddr::new(self.settings.host, self.settings.port);
-        for fails in 0.. {
-            match self.try_to_start().await {
+        let mut fails = 0;
+        loop {
+            let source = match self.try_to_start().await {
                 Ok(started) => return started,
-                Err(source) if fails == 0 => {
-                    let reason = SwarmError::Listen { address, source: Box::new(source) };
-                    self.tell(SwarmEvent::Offline { reason }).await;
-                }
-                Err(error) => tracing::debug!("udp {address} cannot be listened on: {error}"),
+                Err(error) => Box::new(error),
+            };
+            if fails == 0 {
+                let reason = SwarmError::Listen { address, source };
+                self.tell(SwarmEvent::Offline { reason }).await;
             }
             sleep(back_off(fails, chance()).min(OFFLINE_WAIT_MAX)).await;
+            fails += 1;
         }
-        unreachable!("the number of tries has no end")
     }
 
     async fn try_to_start(
@@ -198,11 +224,10 @@ impl Attendant {
         drop(timeout(BOOTSTRAP_TIMEOUT, dht.bootstrapped()).await);
         let (mut presence, mut round, mut fails) = (Presence::Unknown, 0, 0);
         loop {
-            if is_alone(dht).await || !self.announce(dht).await {
+            let Ok(known) = dht.table_size().await else { return };
+            if known == 0 || !self.announce(dht).await {
                 fails += 1;
-                if presence != Presence::Offline
-                    && (fails > SILENT_ROUNDS_MAX || is_alone(dht).await)
-                {
+                if presence != Presence::Offline && (known == 0 || fails > SILENT_ROUNDS_MAX) {
                     presence = Presence::Offline;
                     let reason = SwarmError::NoNodes { bootstrap: self.bootstrap().join(", ") };
                     self.tell(SwarmEvent::Offline { reason }).await;
@@ -265,8 +290,7 @@ impl Attendant {
     }
 
     /// Has the DHT forget us.
-    async fn take_leave(&self, node: &Node) {
-        let dht = node.dht();
+    async fn take_leave(&self, dht: &HyperDhtHandle) {
         let (topic, key) = (*self.topic.as_bytes(), hash(&self.me.public_key));
         let forgotten =
             async { tokio::join!(dht.unannounce(topic, &self.me), dht.unannounce(key, &self.me)) };

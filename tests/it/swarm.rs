@@ -174,6 +174,25 @@ async fn no_more_peers_are_connected_than_may_be() {
 }
 
 #[tokio::test]
+async fn the_only_place_is_given_to_one_after_another() {
+    let dht = host().await;
+    // The largest key dials; the others have to wait for what it does.
+    for seed in [1, 9] {
+        let of_one = Settings { peers_max: 1, ..settings(dht.address()) };
+        let mut a = Peer::join_with(seed, of_one);
+        a.joined().await;
+        for other in 2..5 {
+            let mut other = Peer::join(other, &dht);
+            a.connected_to(other.key()).await;
+            other.connected_to(a.key()).await;
+            other.leave().await;
+            assert_eq!(a.lost(other.key()).await, Gone::Closed);
+        }
+        a.leave().await;
+    }
+}
+
+#[tokio::test]
 async fn a_dht_that_comes_up_later_is_joined() {
     let address = host().await.address();
     let mut a = Peer::join_with(1, settings(address));
