@@ -23,11 +23,15 @@ fn print(report: &Report) {
         let answer = node.answer.as_deref().unwrap_or("no answer");
         println!("lightningNodes[{index}] {}: {answer}", node.socket);
         if let Some(limits) = &node.limits {
-            println!("  {limits}, to whoever speaks for the other end of its channels");
+            println!("  {limits}");
         }
         for fault in &node.faults {
             println!("  fault: {fault}");
         }
+    }
+    println!("peers:");
+    for line in &report.peers {
+        println!("  {line}");
     }
     println!("{} channel sides between these nodes:", report.channels.len());
     for channel in &report.channels {

@@ -178,13 +178,13 @@ fn read_swarm(swarm: &file::Swarm, findings: &mut Findings) -> Swarm {
         check_socket(socket, &key, "127.0.0.1:49737", findings);
     }
     let host = swarm.host.parse().unwrap_or_else(|_| {
-        let mend = "write an IP address such as 0.0.0.0";
-        findings.fault("swarm.host", format!("{:?} is no address", swarm.host), mend);
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+        let mend = "write one such as 0.0.0.0: the DHT speaks no IPv6";
+        findings.fault("swarm.host", format!("{:?} is no IPv4 address", swarm.host), mend);
+        Ipv4Addr::UNSPECIFIED
     });
     Swarm {
         bootstrap: swarm.bootstrap.clone(),
-        host,
+        host: IpAddr::V4(host),
         port: swarm.port,
         max_peers: swarm.max_peers,
         firewalled: swarm.firewalled,

@@ -27,6 +27,8 @@ pub struct Report {
     pub nodes: Vec<NodeReport>,
     /// Each side of each channel between two nodes that answer.
     pub channels: Vec<ChannelLine>,
+    /// How peers would be met, and what they could be paid.
+    pub peers: Vec<String>,
 }
 
 /// What was found of one node.
@@ -96,7 +98,38 @@ pub async fn check(config: &Config) -> Result<Report, DaemonError> {
         debug_assert!(!actions.iter().any(|action| matches!(action, Action::Pay(_))));
     }
     let channels = core.sides().map(|side| line(&side)).collect();
-    Ok(Report { nodes, channels })
+    Ok(Report { nodes, channels, peers: peers(config) })
+}
+
+/// How peers would be met, and what their operators should know.
+fn peers(config: &Config) -> Vec<String> {
+    let swarm = &config.swarm;
+    let over = if swarm.bootstrap.is_empty() {
+        "the public DHT".to_owned()
+    } else {
+        swarm.bootstrap.join(", ")
+    };
+    let port = if swarm.port == 0 {
+        "any UDP port".to_owned()
+    } else {
+        format!("UDP port {}", swarm.port)
+    };
+    let mut lines = vec![format!("met over {over}, on {port} of {}", swarm.host)];
+    if swarm.port == 0 {
+        let mend = "no hole is punched through a NAT: of two owners, one at least needs a UDP port \
+                    that the other can reach (set swarm.port, and open it there)";
+        lines.push(mend.to_owned());
+    }
+    let whom = if config.settings.trusted.is_empty() {
+        "any node that a holder of the secret runs"
+    } else {
+        "the nodes of trustedNodes"
+    };
+    lines.push(format!(
+        "a rebalance between two owners is credit: what your nodes may pay, as said above, they \
+         may pay to {whom}, over its channels with them"
+    ));
+    lines
 }
 
 /// Looks at one node: what is wrong with it, and what it tells.

@@ -22,6 +22,8 @@ pub(crate) async fn check_says_what_would_be_done_and_moves_nothing() {
     assert!(said.contains("would ask for 300"), "{said}");
     assert!(said.contains("rests: in balance"), "{said}");
     assert!(said.contains("pays at most 100000000 sat and 20 times in 4h"), "{said}");
+    assert!(said.contains("any node that a holder of the secret runs"), "{said}");
+    assert!(said.contains("one at least needs a UDP port"), "{said}");
     assert_eq!(network.agreed_balances(link, ALICE).await, before);
     assert!(!daemon.storage().exists());
 }
