@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use libudx::{UdxRuntime, UdxSocket};
-use peeroxide_dht::hyperdht::{KeyPair, ServerEvent, alloc_stream_id};
+use peeroxide_dht::hyperdht::{KeyPair, ServerEvent};
 use peeroxide_dht::hyperdht_messages::{
     ERROR_NONE, FIREWALL_OPEN, HandshakeMessage, MODE_FROM_RELAY, MODE_FROM_SECOND_RELAY,
     MODE_FROM_SERVER, MODE_REPLY, encode_handshake_to_bytes,
@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use super::actor::Notice;
 use super::answers::Answers;
-use super::handshake::{noise_keys, payload, wire};
+use super::handshake::{noise_keys, payload, stream_id, wire};
 use super::link::Opened;
 use super::node::Net;
 use super::way::Way;
@@ -105,7 +105,7 @@ impl Door {
         if theirs.error != ERROR_NONE {
             return None;
         }
-        let stream_id = alloc_stream_id();
+        let stream_id = stream_id()?;
         let ours = payload(FIREWALL_OPEN, stream_id, told.to_vec());
         let answer = noise.send(&ours).ok()?;
         let noise = noise.finalize().ok()?;
