@@ -336,7 +336,7 @@ impl Conversations {
                 self.forget(peer);
                 PeerEvent::Disconnected { peer, reason: reason.to_string() }
             }
-            SwarmEvent::Message { peer, bytes } => match self.open(peer, &bytes) {
+            SwarmEvent::Message { peer, bytes, .. } => match self.open(peer, &bytes) {
                 Some(event) => event,
                 None => return Ok(()),
             },

@@ -156,7 +156,7 @@ async fn open(
     if !is_open && !shares_our_nat {
         return Err(DialError::Firewalled);
     }
-    let address = addresses::to_dial(&payload.addresses4, &seen, shares_our_nat);
+    let address = addresses::to_dial(&payload.addresses4, &seen, shares_our_nat, net.host);
     let address = address.ok_or(DialError::NotFound)?;
     let remote_id = payload.udx.and_then(|udx| u32::try_from(udx.id).ok());
     let remote_id = remote_id.ok_or(DialError::NoStream)?;
