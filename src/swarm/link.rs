@@ -5,8 +5,8 @@
 //! something empty when nothing is: every write waits for the other end to say that it has come,
 //! so a peer that has died is noticed. The teller tells `Connected`, the inbox, `Disconnected`.
 //!
-//! The transport acknowledges what it receives, read or not, and keeps it without a bound. So the
-//! reader never waits for the teller: a peer whose messages come faster than they are read is
+//! The transport keeps 256 KiB that nobody reads, and then lets the peer try again and again. So
+//! the reader never waits for the teller: a peer whose messages come faster than they are read is
 //! dropped once [`INBOX_BYTES_MAX`] of them lie in its inbox.
 
 use std::fmt;

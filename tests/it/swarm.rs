@@ -3,6 +3,7 @@
 mod churn;
 mod crowd;
 mod flood;
+mod hostile_packets;
 mod peers;
 mod stranger;
 

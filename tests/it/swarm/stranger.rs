@@ -40,7 +40,7 @@ async fn handshakes_that_lead_to_nothing_keep_nobody_out_and_leave_nothing() {
     let before = tasks();
     let mut answered = 0;
     for seed in SEEDS {
-        let request = handshake(&a, [seed; 32]);
+        let (_, request) = handshake(&a, [seed; 32], alloc_stream_id());
         let (host, port) = (dht.address().ip().to_string(), dht.address().port());
         let answer = stranger.dht().request(request, &host, port).await.expect("is relayed");
         let answer = answer.value.map(|value| decode_handshake_from_bytes(&value));
@@ -66,8 +66,8 @@ fn tasks() -> usize {
     tokio::runtime::Handle::current().metrics().num_alive_tasks()
 }
 
-/// A handshake of the key of `seed` with `peer`, fit to be answered.
-fn handshake(peer: &Peer, seed: [u8; 32]) -> UserRequestParams {
+/// A handshake of the key of `seed` with `peer`, fit to be answered, for the stream `id`.
+pub(super) fn handshake(peer: &Peer, seed: [u8; 32], id: u32) -> (NoiseWrap, UserRequestParams) {
     let pair = KeyPair::from_seed(seed);
     let keys = Keypair { public_key: pair.public_key, secret_key: pair.secret_key };
     let mut noise = NoiseWrap::new_initiator(keys, *peer.key().as_bytes());
@@ -78,12 +78,7 @@ fn handshake(peer: &Peer, seed: [u8; 32]) -> UserRequestParams {
         holepunch: None,
         addresses4: vec![],
         addresses6: vec![],
-        udx: Some(UdxInfo {
-            version: 1,
-            reusable_socket: true,
-            id: u64::from(alloc_stream_id()),
-            seq: 0,
-        }),
+        udx: Some(UdxInfo { version: 1, reusable_socket: true, id: u64::from(id), seq: 0 }),
         secret_stream: None,
         relay_through: None,
         relay_addresses: None,
@@ -98,5 +93,5 @@ fn handshake(peer: &Peer, seed: [u8; 32]) -> UserRequestParams {
     request.command = PEER_HANDSHAKE;
     request.target = Some(hash(peer.key().as_bytes()));
     request.value = Some(encode_handshake_to_bytes(&message).expect("is encoded"));
-    request
+    (noise, request)
 }
