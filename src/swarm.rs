@@ -5,8 +5,9 @@
 //! not known here. It never fails for want of a network.
 //!
 //! What strangers can make this room hold is bounded: [`PEERS_KNOWN_MAX`](book) peers to dial,
-//! [`HALF_OPEN_MAX`](accept) handshakes, and for each of `peers_max` connections, and as many that
-//! have ended and are yet to be told, [`INBOX_BYTES_MAX`](link) of unread messages.
+//! twice [`HALF_OPEN_MAX`](accept) handshakes, [`REQUESTS_MAX`](actor) of those to be answered, and
+//! for each of `peers_max` connections, and as many that have ended and are yet to be told,
+//! [`INBOX_BYTES_MAX`](link) of unread messages.
 
 mod accept;
 mod actor;
@@ -73,6 +74,8 @@ pub struct Settings {
 /// What happens in the swarm.
 ///
 /// For one peer, `Connected` and `Disconnected` alternate, and `Message`s come only in between.
+/// They do not come to an end without [`Swarm::leave`], but by a panic of one of the swarm's tasks
+/// where that does not end the process, as it does in a release build.
 #[derive(Debug)]
 pub enum SwarmEvent {
     /// The DHT has stored where we are.

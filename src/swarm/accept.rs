@@ -236,3 +236,48 @@ async fn accept(
     let (peer, socket) = (PeerKey::new(remote_public_key), net.socket.clone());
     Some(Opened { peer, is_initiator: false, way: Way::Open, stream, socket })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    impl Door {
+        /// Begins to wait for a stream, of which a packet has come or not.
+        fn wait(&mut self, has_begun: bool) {
+            let task = self.tasks.spawn(pending::<()>()).abort_handle();
+            let has_begun = Arc::new(AtomicBool::new(has_begun));
+            self.half_open.push_back(HalfOpen { task, has_begun });
+        }
+    }
+
+    #[tokio::test]
+    async fn only_streams_that_sent_nothing_give_way() {
+        let (notices, _noticed) = mpsc::channel(1);
+        let me = KeyPair::from_seed([1; 32]);
+        let mut door = Door::new(me, TaskTracker::new(), notices, CancellationToken::new());
+        door.wait(true);
+        for _ in 0..HALF_OPEN_MAX {
+            assert!(door.make_room());
+            door.wait(false);
+        }
+        let second = door.half_open[1].task.clone();
+        assert!(door.make_room() && door.half_open.len() == HALF_OPEN_MAX);
+        while !second.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        assert!(!door.half_open[0].task.is_finished(), "though it is the oldest");
+
+        for _ in 1..HALF_OPEN_MAX {
+            assert!(door.make_room());
+            door.wait(true);
+        }
+        assert!(!door.make_room(), "there is nobody left who could give way");
+        door.half_open[0].task.abort();
+        while !door.half_open[0].task.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        assert!(door.make_room());
+    }
+}

@@ -360,18 +360,38 @@ impl Actor {
 /// The next peer that dials us; never where there is no DHT.
 async fn request(up: &mut Option<Up>) -> ServerEvent {
     let Some(Up { requests, .. }) = up else { return std::future::pending().await };
-    while requests.len() > REQUESTS_MAX {
-        drop(requests.try_recv());
-    }
-    match requests.recv().await {
+    match next_of(requests).await {
         Some(request) => request,
         None => std::future::pending().await,
     }
+}
+
+/// The next of those who wait, of whom only the latest are left.
+async fn next_of<T>(waiting: &mut mpsc::UnboundedReceiver<T>) -> Option<T> {
+    while waiting.len() > REQUESTS_MAX {
+        drop(waiting.try_recv());
+    }
+    waiting.recv().await
 }
 
 async fn sleep_until_some(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn of_too_many_who_wait_the_oldest_are_not_answered() {
+        let (comes, mut waiting) = mpsc::unbounded_channel();
+        for n in 0..1_000 {
+            comes.send(n).expect("somebody waits");
+        }
+        assert_eq!(next_of(&mut waiting).await, Some(1_000 - REQUESTS_MAX));
+        assert_eq!(next_of(&mut waiting).await, Some(1_001 - REQUESTS_MAX));
     }
 }

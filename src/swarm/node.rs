@@ -416,4 +416,59 @@ mod tests {
         let crowd = [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 4, 8, 16, 32, 60];
         check(true, 0, &crowd.map(|s| s * 1_000));
     }
+
+    #[tokio::test]
+    async fn a_node_that_dies_is_started_again() {
+        let loopback = IpAddr::from([127, 0, 0, 1]);
+        let dht = super::super::Bootstrap::listen(SocketAddr::new(loopback, 0)).await;
+        let dht = dht.expect("a port");
+        let (events, mut told) = mpsc::channel(64);
+        let (notices, mut noticed) = mpsc::channel(64);
+        let stop = CancellationToken::new();
+        let attendant = Attendant {
+            settings: Settings {
+                bootstrap: vec![dht.address().to_string()],
+                host: loopback,
+                port: 0,
+                peers_max: 1,
+                firewalled: false,
+            },
+            me: KeyPair::from_seed([1; 32]),
+            topic: Topic::new([7; 32]),
+            events,
+            notices,
+            stop: stop.clone(),
+        };
+        let attending = tokio::spawn(attendant.attend());
+        for _ in 0..2 {
+            let net = until(&mut noticed, |notice| {
+                let Notice::Up { net, .. } = notice else { return None };
+                Some(net)
+            });
+            let net = net.await;
+            until(&mut told, |event| matches!(event, SwarmEvent::Joined { .. }).then_some(()))
+                .await;
+            net.dht.destroy().await.expect("dies");
+            until(&mut noticed, |notice| matches!(notice, Notice::Down).then_some(())).await;
+            until(&mut told, |event| {
+                matches!(event, SwarmEvent::Offline { reason: SwarmError::NodeDied }).then_some(())
+            })
+            .await;
+        }
+        // It has just died, and waits: that does not delay the leave.
+        stop.cancel();
+        timeout(Duration::from_secs(5), attending).await.expect("in time").expect("no panic");
+    }
+
+    /// The first of which `pick` makes something.
+    async fn until<T, U>(from: &mut mpsc::Receiver<T>, pick: impl Fn(T) -> Option<U>) -> U {
+        let picked = async {
+            loop {
+                if let Some(picked) = pick(from.recv().await.expect("there is more")) {
+                    return picked;
+                }
+            }
+        };
+        timeout(Duration::from_secs(60), picked).await.expect("comes in time")
+    }
 }

@@ -4,6 +4,7 @@ mod churn;
 mod crowd;
 mod flood;
 mod hostile_packets;
+mod liar;
 mod peers;
 mod stranger;
 
@@ -67,6 +68,31 @@ async fn who_leaves_takes_leave_of_the_others_and_of_the_dht() {
     assert_eq!(b.send(a.key(), vec![1]).await, Err(SendError::Gone));
     assert_eq!(a.send(b.key(), vec![1]).await, Err(SendError::Gone));
     assert_eq!(announced(&dht).await, [b.key()]);
+}
+
+#[tokio::test]
+async fn what_was_said_before_leaving_is_heard_and_stamped_when_it_came() {
+    let dht = host().await;
+    let (a, mut b) = pair(&dht).await;
+    for n in 0..60 {
+        a.send(b.key(), vec![n; 500]).await.expect("is queued");
+    }
+    a.leave().await;
+    b.has_unread(60).await;
+    let read = tokio::time::Instant::now();
+    for n in 0..60 {
+        let heard = b.until(|event| match event {
+            SwarmEvent::Message { bytes, at, .. } => Some((bytes, at)),
+            SwarmEvent::Disconnected { reason, .. } => panic!("{n} were heard: {reason}"),
+            SwarmEvent::Joined { .. }
+            | SwarmEvent::Offline { .. }
+            | SwarmEvent::Connected { .. } => None,
+        });
+        let (bytes, at) = heard.await;
+        assert_eq!(bytes, [n; 500]);
+        assert!(at < read, "it came before it was read");
+    }
+    assert_eq!(b.lost(a.key()).await, Gone::Closed);
 }
 
 #[tokio::test]

@@ -130,6 +130,16 @@ impl Peer {
         tokio::time::timeout(patience, picked).await.expect("comes in time")
     }
 
+    /// Waits until so many events are there, and reads none.
+    pub(super) async fn has_unread(&self, count: usize) {
+        let come = async {
+            while self.events.len() < count {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, come).await.expect("come in time");
+    }
+
     pub(super) async fn joined(&mut self) {
         self.until(|event| matches!(event, SwarmEvent::Joined { .. }).then_some(())).await;
     }
