@@ -1,10 +1,13 @@
 //! Two daemons: Alice's core and Bob's, each with a node of its own, who only hear each other.
 
 mod abroad;
+mod answers;
 mod bands;
 mod claims;
+mod floods;
 mod held;
 mod offers;
+mod waiting;
 
 use std::collections::VecDeque;
 
@@ -226,6 +229,22 @@ impl Pair {
         side.rest.map(ToString::to_string).unwrap_or_default()
     }
 
+    /// A third peer is connected to `who`, and says this.
+    fn meets(&mut self, who: usize, n: u8, message: Message) {
+        let (peer, sent_at, wall) = (PeerKey::new([n; 32]), self.now, self.now);
+        self.tell(who, Event::PeerConnected { peer });
+        let evidence = None;
+        self.tell(who, Event::Heard(Heard { peer, message, sent_at, wall, evidence }));
+    }
+
+    /// How many requests `who` has made.
+    fn requests(&self, who: usize) -> usize {
+        let is_its = |(from, message): &&(usize, Message)| {
+            *from == who && matches!(message, Message::PayInvoice(_))
+        };
+        self.heard.iter().filter(is_its).count()
+    }
+
     /// The hash of the invoice that Alice offered last.
     fn offered(&self) -> PaymentHash {
         let mut bills = self.daemons[ALICE].log.iter().rev().filter_map(|it| match &it.entry {
@@ -244,6 +263,12 @@ impl Pair {
         });
         results.next().expect("a result")
     }
+}
+
+/// What a peer says of itself that speaks for `node`.
+fn hello(node: NodeId, version: Option<u64>, proof: Option<&str>) -> Message {
+    let (alias, proof) = ("a node".to_owned(), proof.map(ToOwned::to_owned));
+    Message::Hello(Hello { node, alias, version, proof })
 }
 
 /// Settings with this balance point and deadzone in percent, and no wait between payments.
