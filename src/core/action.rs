@@ -96,6 +96,11 @@ pub enum Action {
         /// What to say.
         message: Message,
     },
+    /// Keep the connection to a peer, whoever else comes: it shares a channel with us.
+    TrustPeer {
+        /// The peer.
+        peer: PeerKey,
+    },
     /// Send a peer away.
     DropPeer {
         /// The peer.

@@ -11,6 +11,7 @@ use super::authorize::{Asker, Authorized, Look, Offer, Payer, Verdict};
 use super::ledger::{Certainty, Payment, Rebalance};
 use super::narrative::Narrative;
 use super::outcome::{Cause, Failure, Outcome};
+use super::peer::Party;
 use super::record::{Attempt, Entry, InvoiceKind};
 use super::refusal::Refusal;
 use super::request::Told;
@@ -419,7 +420,7 @@ impl Core {
 
     /// Whether the payee of an attempt is a node of others.
     fn is_for_peer(&self, attempt: &Attempt) -> bool {
-        !self.nodes.contains_key(&attempt.paid_to)
+        self.party(attempt.paid_to) != Some(Party::Ours)
     }
 
     /// Whether a side's figures are older than the last settlement.

@@ -49,7 +49,7 @@ pub(super) enum Party {
 impl Core {
     /// Who speaks for a node; `None` where it is none of the cluster's, as far as we know.
     pub(super) fn party(&self, node: NodeId) -> Option<Party> {
-        if self.nodes.contains_key(&node) {
+        if self.nodes.contains_key(&node) || self.settings.own.contains(&node) {
             return Some(Party::Ours);
         }
         let claim = self.roster.owner(node)?;
@@ -143,7 +143,7 @@ impl Core {
 
     /// A peer speaks for a node.
     fn greeted(&mut self, peer: PeerKey, hello: &Hello) {
-        if self.nodes.contains_key(&hello.node) {
+        if self.party(hello.node) == Some(Party::Ours) {
             return self.drop_peer(peer, Distrust::ClaimsOurNode);
         }
         if self.settings.require_proof && hello.proof.is_none() {

@@ -78,6 +78,7 @@ impl Executor {
                 | Action::WatchInvoice { .. }
                 | Action::SettleHeld { .. }
                 | Action::CancelHeld { .. }
+                | Action::TrustPeer { .. }
                 | Action::DropPeer { .. }
                 | Action::CancelInvoice { .. }
                 | Action::Pay(_)
@@ -152,6 +153,10 @@ impl Executor {
             | Action::SettleHeld { .. }
             | Action::CancelHeld { .. }
             | Action::CancelInvoice { .. }) => return self.invoice_effect(action),
+            Action::TrustPeer { peer } => {
+                let speaker = self.speaker.clone()?;
+                Box::pin(async move { speaker.trust(peer).await })
+            }
             Action::DropPeer { peer, reason } => {
                 let speaker = self.speaker.clone()?;
                 Box::pin(async move { speaker.send_away(peer, reason.keeps_away_for()).await })
@@ -238,6 +243,7 @@ impl Executor {
             | Action::ListChannels { .. }
             | Action::ReadForwarding { .. }
             | Action::Send { .. }
+            | Action::TrustPeer { .. }
             | Action::DropPeer { .. } => return None,
         })
     }

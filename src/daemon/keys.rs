@@ -44,8 +44,8 @@ pub enum KeyError {
     },
     /// Others than its owner may read it.
     #[error(
-        "{} may be read by others: chmod 600 it, unless they may have read it: then remove it while \
-         no held invoice is open, and a new one is made", path.display()
+        "{} may be read by others: chmod 600 it, unless they may have read it: then remove it \
+         while no held invoice is open, and a new one is made", path.display()
     )]
     Exposed {
         /// The file.

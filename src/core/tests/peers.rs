@@ -25,6 +25,8 @@ struct Daemon {
     alias: &'static str,
     log: Vec<Record>,
     can_hold: bool,
+    /// Whose connections it wants kept.
+    trusted: Vec<PeerKey>,
     /// What it wants done, but for records, narratives and messages.
     wanted: Vec<Action>,
 }
@@ -48,8 +50,8 @@ impl Daemon {
         let core = Core::new(settings.clone(), Ledger::new(Duration::ZERO), START, [n; 32]);
         let key = PeerKey::new([n; 32]);
         let node = fixture::node(n);
-        let (log, wanted) = (Vec::new(), Vec::new());
-        Self { core, settings, key, node, alias, log, can_hold: true, wanted }
+        let (log, trusted, wanted) = (Vec::new(), Vec::new(), Vec::new());
+        Self { core, settings, key, node, alias, log, can_hold: true, trusted, wanted }
     }
 }
 
@@ -116,6 +118,7 @@ impl Pair {
             match action {
                 Action::Record(record) => daemon.log.push(record),
                 Action::Narrate(_) | Action::ReadForwarding { .. } => {}
+                Action::TrustPeer { peer } => daemon.trusted.push(peer),
                 Action::Send { message, .. } => self.said.push_back((who, message)),
                 other => daemon.wanted.push(other),
             }

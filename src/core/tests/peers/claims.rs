@@ -95,6 +95,23 @@ fn a_node_that_is_excepted_is_announced_to_nobody() {
 }
 
 #[test]
+fn a_node_that_we_name_and_that_has_not_answered_is_ours_all_the_same() {
+    let node = fixture::node(9).1;
+    let own = Settings { own: [node].into(), ..settings() };
+    let mut pair = Pair::new(own, settings());
+    pair.hear(ALICE, hello(node, Some(1), Some("signed")));
+    assert_eq!(dropped(&pair), Some(Distrust::ClaimsOurNode));
+}
+
+#[test]
+fn only_who_shares_a_channel_is_kept_whoever_else_comes() {
+    let mut pair = Pair::new(settings(), settings());
+    assert!(pair.daemons[ALICE].trusted.is_empty());
+    pair.list(10, &[(1, 500_000, 500_000)]);
+    assert_eq!(pair.daemons[ALICE].trusted, [pair.daemons[BOB].key]);
+}
+
+#[test]
 fn our_nodes_are_announced_at_every_interval_while_they_answer() {
     let mut pair = Pair::new(settings(), settings());
     let check = |pair: &Pair, expected: usize| {
