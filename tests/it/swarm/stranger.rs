@@ -16,8 +16,9 @@ use peeroxide_dht::rpc::UserRequestParams;
 use peeroxide_dht::secret_stream::SecretStream;
 use tightrope::ids::PeerKey;
 use tightrope::swarm::{Bootstrap, Gone, Settings};
+use tokio::time::timeout;
 
-use super::peers::{Peer, has_tasks, host, settings};
+use super::peers::{PATIENCE, Peer, has_tasks, host, settings};
 
 /// How many handshakes may be half open, and how many strangers are answered at once.
 const HALF_OPEN_MAX: usize = 64;
@@ -74,17 +75,35 @@ async fn copies_of_a_handshake_make_one_stream() {
 }
 
 #[tokio::test]
-async fn peers_that_cannot_be_dialed_come_and_go_one_after_another() {
+async fn peers_that_cannot_be_dialed_come_and_go_and_leave_their_places() {
     let dht = host().await;
     let of_two = Settings { peers_max: 2, ..settings(dht.address()) };
     let mut a = Peer::join_with(1, of_two);
     a.joined().await;
     let stranger = Stranger::enter(&dht).await;
-    for seed in 10..20 {
-        let mut stream = stranger.dial(&a, seed).await.expect("is answered");
-        a.connected_to(key(seed)).await;
-        stream.shutdown().await.expect("takes leave");
-        assert_eq!(a.lost(key(seed)).await, Gone::Closed);
+    // All places are taken each time, and left again, before anybody else comes.
+    for seeds in [[10, 11], [12, 13], [14, 15]] {
+        let mut streams = Vec::new();
+        for seed in seeds {
+            // The places are free as soon as those who had them have been taken leave of.
+            let answered = async {
+                loop {
+                    if let Some(stream) = stranger.dial(&a, seed).await {
+                        break stream;
+                    }
+                }
+            };
+            streams.push(timeout(PATIENCE, answered).await.expect("is answered"));
+            a.connected_to(key(seed)).await;
+        }
+        // Nobody who comes takes the place of one of these.
+        a.trust_all();
+        for stream in &mut streams {
+            stream.shutdown().await.expect("takes leave");
+        }
+        while !a.connected.is_empty() {
+            a.next().await;
+        }
     }
 }
 
