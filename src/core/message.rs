@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::record::Attempt;
+use super::refusal::Refusal;
 use crate::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
 use crate::units::{Msat, Ppm, Sat};
 
@@ -92,4 +94,39 @@ pub struct PeerPolicy {
     pub payment_max: Msat,
     /// Whether its operator has paused new payments there.
     pub is_paused: bool,
+}
+
+impl PayInvoice {
+    /// The request to pay `invoice` for an attempt.
+    pub(crate) fn for_attempt(attempt: &Attempt, invoice: String) -> Self {
+        Self {
+            invoice,
+            tokens: Some(attempt.amount.sat()),
+            scid: Some(attempt.scid),
+            point: Some(attempt.point),
+            paid_to: attempt.paid_to,
+            paid_by: attempt.paid_by,
+            rebalance: Some(attempt.rebalance),
+        }
+    }
+}
+
+impl PaymentResult {
+    /// The answer to a request that is refused.
+    pub(crate) fn refused(
+        request: PayInvoice,
+        refusal: &Refusal,
+        retry_in: Option<Duration>,
+    ) -> Self {
+        Self {
+            request,
+            is_allowed: false,
+            reason: Some(refusal.to_string()),
+            retry_in,
+            hash: None,
+            is_confirmed: false,
+            refusal: Some(refusal.code()),
+            max: refusal.granted().map(Msat::sat),
+        }
+    }
 }

@@ -78,9 +78,7 @@ impl Core {
     pub(super) fn peer_connected(&mut self, peer: PeerKey) {
         self.roster.connect(peer);
         let hellos: Vec<Message> = self.announced().map(hello).collect();
-        for message in hellos {
-            self.actions.push(Action::Send { peer, message });
-        }
+        self.say(&[peer], &hellos);
         self.timers.set_at_latest(Timer::Announce, self.now + self.settings.announce_interval);
     }
 
@@ -185,11 +183,7 @@ impl Core {
         }
         let message = self.connected(node).filter(|node| node.rebalances).map(hello);
         let peers: Vec<PeerKey> = self.roster.peers().collect();
-        for peer in peers {
-            if let Some(message) = message.clone() {
-                self.actions.push(Action::Send { peer, message });
-            }
-        }
+        self.say(&peers, message.as_slice());
     }
 
     /// Announces all our nodes to all peers.
@@ -199,8 +193,13 @@ impl Core {
         if !peers.is_empty() {
             self.timers.set(Timer::Announce, self.now + self.settings.announce_interval);
         }
-        for peer in peers {
-            let messages = hellos.iter().cloned();
+        self.say(&peers, &hellos);
+    }
+
+    /// Says all of `messages` to each of `peers`.
+    fn say(&mut self, peers: &[PeerKey], messages: &[Message]) {
+        for &peer in peers {
+            let messages = messages.iter().cloned();
             self.actions.extend(messages.map(|message| Action::Send { peer, message }));
         }
     }

@@ -99,16 +99,8 @@ impl Core {
         }
         self.side(attempt.point, attempt.paid_to).sent(bill.hash);
         self.asks.insert(bill.hash, Ask { peer, state: AskState::Unanswered });
-        let message = Message::PayInvoice(PayInvoice {
-            invoice: bill.invoice.clone(),
-            tokens: Some(attempt.amount.sat()),
-            scid: Some(attempt.scid),
-            point: Some(attempt.point),
-            paid_to: attempt.paid_to,
-            paid_by: attempt.paid_by,
-            rebalance: Some(attempt.rebalance),
-        });
-        self.actions.push(Action::Send { peer, message });
+        let request = PayInvoice::for_attempt(attempt, bill.invoice.clone());
+        self.actions.push(Action::Send { peer, message: Message::PayInvoice(request) });
     }
 
     /// Our node made no invoice, or we never heard of it; then it expires by itself.

@@ -145,16 +145,7 @@ impl Core {
             });
         }
         let retry_in = self.retry_in(request.paid_to, request.paid_by, refusal.retry_at());
-        let result = PaymentResult {
-            request,
-            is_allowed: false,
-            reason: Some(refusal.to_string()),
-            retry_in,
-            hash: None,
-            is_confirmed: false,
-            refusal: Some(refusal.code()),
-            max: refusal.granted().map(Msat::sat),
-        };
+        let result = PaymentResult::refused(request, &refusal, retry_in);
         self.actions.push(Action::Send { peer, message: Message::PaymentResult(result) });
     }
 
@@ -187,15 +178,7 @@ impl Core {
         let is_confirmed = matches!(told, Told::Settled(_));
         let retry_in = self.retry_in(attempt.paid_to, attempt.paid_by, None);
         let result = PaymentResult {
-            request: PayInvoice {
-                invoice,
-                tokens: Some(attempt.amount.sat()),
-                scid: Some(attempt.scid),
-                point: Some(attempt.point),
-                paid_to: attempt.paid_to,
-                paid_by: attempt.paid_by,
-                rebalance: Some(attempt.rebalance),
-            },
+            request: PayInvoice::for_attempt(attempt, invoice),
             is_allowed: true,
             reason,
             retry_in: retry_in.filter(|_| !is_confirmed),

@@ -194,16 +194,7 @@ impl Peers {
             let PeerEvent::Heard(heard) = self.next().await else { continue };
             let Heard { peer, message, .. } = *heard;
             if let Message::PayInvoice(request) = message {
-                let result = PaymentResult {
-                    request,
-                    is_allowed: false,
-                    reason: Some(refusal.to_string()),
-                    retry_in: Some(REFUSED_RETRY),
-                    hash: None,
-                    is_confirmed: false,
-                    refusal: Some(refusal.code()),
-                    max: None,
-                };
+                let result = PaymentResult::refused(request, refusal, Some(REFUSED_RETRY));
                 self.speaker.say(peer, Message::PaymentResult(result)).await;
             }
         }
