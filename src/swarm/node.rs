@@ -59,9 +59,6 @@ const SILENT_ROUNDS_MAX: u32 = 2;
 /// How often a node at rest is asked whether it still knows anybody; it pings those itself.
 const LONELINESS_CHECK: Duration = Duration::from_secs(10);
 
-/// How often it is looked whether a node lives.
-const LIFE_CHECK: Duration = Duration::from_secs(1);
-
 /// The longest wait until nodes are looked for again, or the port is tried again.
 const OFFLINE_WAIT_MAX: Duration = Duration::from_secs(30);
 
@@ -140,13 +137,6 @@ impl Node {
         &self.dht.0
     }
 
-    /// Resolves when it has ended, which it does of itself only by a panic.
-    async fn died(&self) {
-        while !self.served.is_finished() {
-            sleep(LIFE_CHECK).await;
-        }
-    }
-
     /// Ends it, and waits until its sockets are closed, as far as no stream uses them.
     pub(super) async fn end(self) {
         drop(self.dht);
@@ -179,15 +169,17 @@ impl Attendant {
     pub(super) async fn attend(self) {
         let _leaves = self.stop.clone().drop_guard();
         while let Some(started) = self.stop.run_until_cancelled(self.start()).await {
-            let (node, net, requests) = started;
+            let (mut node, net, requests) = started;
+            let dht = node.dht().clone();
             let stay = async {
                 tokio::select! {
-                    () = self.stay(node.dht(), net, requests) => {}
-                    () = node.died() => {}
+                    () = self.stay(&dht, net, requests) => {}
+                    // Of itself it ends only by a panic.
+                    _ = &mut node.served => {}
                 }
             };
             if self.stop.run_until_cancelled(stay).await.is_none() {
-                self.take_leave(node.dht()).await;
+                self.take_leave(&dht).await;
                 return node.end().await;
             }
             self.notify(Notice::Down).await;

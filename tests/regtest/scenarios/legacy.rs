@@ -10,6 +10,7 @@ use tightrope::ids::Scid;
 use crate::harness::channel::{Link, Open};
 use crate::harness::daemon::Daemon;
 use crate::harness::dht::Dht;
+use crate::harness::journal::Journal;
 use crate::harness::legacy::{self, Legacy, Wish};
 use crate::harness::network::{ALICE, BOB, Network};
 use crate::harness::node::Version::{self, Lnd20, Lnd21};
@@ -52,10 +53,8 @@ pub(crate) async fn a_payee_of_before_is_paid() -> Completion {
     assert_eq!(network.agreed_balances(links[1], ALICE).await, other);
     daemon.records("paymentSettled", links[0], 1, REBALANCE_LIMIT).await;
 
-    peer.stop().await;
-    daemon.stop().await;
-    drop(dht);
-    proof::check(&network, &daemon.journal()).await;
+    let journal = all_stop(daemon, peer, dht).await;
+    proof::check(&network, &journal).await;
     Completion::Completed
 }
 
@@ -99,9 +98,7 @@ pub(crate) async fn a_payee_of_before_that_asks_twice_is_paid_once() -> Completi
     let journal = daemon.journal();
     assert_eq!(journal.on("paymentSettled", link.point).count(), 1);
 
-    peer.stop().await;
-    daemon.stop().await;
-    drop(dht);
+    all_stop(daemon, peer, dht).await;
     proof::check(&network, &journal).await;
     Completion::Completed
 }
@@ -125,10 +122,8 @@ pub(crate) async fn a_payer_of_before_is_not_taken_from_on_another_channel() -> 
     daemon.comes_to_rest(REBALANCE_LIMIT).await;
     assert_eq!(balances(&network, &links).await, before);
 
-    peer.stop().await;
-    daemon.stop().await;
-    drop(dht);
-    proof::check(&network, &daemon.journal()).await;
+    let journal = all_stop(daemon, peer, dht).await;
+    proof::check(&network, &journal).await;
     Completion::Completed
 }
 
@@ -156,10 +151,8 @@ async fn is_taken_from(payer: Version, channels: &[Open]) -> Completion {
     daemon.records("rebalanceSettled", link, 1, REBALANCE_LIMIT).await;
     network.agreed_balances(link, ALICE).await.assert_even();
 
-    peer.stop().await;
-    daemon.stop().await;
-    drop(dht);
-    proof::check_beside(&network, &daemon.journal(), &[network[BOB].id()]).await;
+    let journal = all_stop(daemon, peer, dht).await;
+    proof::check_beside(&network, &journal, &[network[BOB].id()]).await;
     Completion::Completed
 }
 
@@ -184,10 +177,8 @@ pub(crate) async fn what_is_held_for_a_daemon_that_died_is_taken_when_it_is_back
     paid.expect("it is taken");
     network.agreed_balances(link, ALICE).await.assert_even();
 
-    peer.stop().await;
-    daemon.stop().await;
-    drop(dht);
-    proof::check_beside(&network, &daemon.journal(), &[network[BOB].id()]).await;
+    let journal = all_stop(daemon, peer, dht).await;
+    proof::check_beside(&network, &journal, &[network[BOB].id()]).await;
     Completion::Completed
 }
 
@@ -213,6 +204,14 @@ impl Scene {
         daemon.shares(1, MEETING_LIMIT).await;
         Self { daemon, peer, key, dht }
     }
+}
+
+/// Both end, the place where they met last. Returns what the daemon has written.
+async fn all_stop(mut daemon: Daemon, mut peer: Legacy, dht: Dht) -> Journal {
+    peer.stop().await;
+    daemon.stop().await;
+    drop(dht);
+    daemon.journal()
 }
 
 async fn balances(network: &Network, links: &[Link]) -> Vec<crate::harness::channel::Balances> {
