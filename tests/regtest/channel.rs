@@ -121,11 +121,16 @@ impl Network {
     }
 
     /// Waits until both ends can use a channel.
+    ///
+    /// lnd calls it active up to a second before it finds a way over it, for it looks but once a
+    /// second whether the other end is ready, and only then puts the channel into its graph.
     pub(crate) async fn wait_until_active(&self, link: Link) {
         for place in [link.from, link.to] {
-            let what = format!("{} is active at {}", link.point, self[place].alias());
+            let node = &self[place];
+            let what = format!("{} is active at {}", link.point, node.alias());
             wait::until(&what, CHANNEL_LIMIT, async || {
-                self[place].channel(link.point).await?.active.then_some(())
+                let channel = node.channel(link.point).await?;
+                (channel.active && node.finds_way(channel.chan_id).await).then_some(())
             })
             .await;
         }

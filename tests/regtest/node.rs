@@ -189,6 +189,19 @@ impl Node {
         self.channels().await.into_iter().find(|channel| channel.channel_point == point)
     }
 
+    /// Whether its graph has a channel of its own, with its own terms: where it may pay over it.
+    pub(crate) async fn finds_way(&self, chan_id: u64) -> bool {
+        let request = lnrpc::ChanInfoRequest { chan_id, ..Default::default() };
+        let Ok(edge) = self.rpc.lightning().get_chan_info(request).await else { return false };
+        let edge = edge.into_inner();
+        let own = if edge.node1_pub == self.id.to_string() {
+            edge.node1_policy
+        } else {
+            edge.node2_policy
+        };
+        own.is_some()
+    }
+
     /// Pays an invoice with the call that the original makes, and returns the payment's hash.
     ///
     /// It names a channel, which lnd takes from 0.21 on for an unknown field: it then pays over
