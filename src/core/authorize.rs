@@ -58,6 +58,8 @@ pub(crate) struct Offer {
     pub(crate) invoice: Invoice,
     /// The invoice as it came, and its expiry on the core's clock.
     pub(crate) bill: Bill,
+    /// When it came, on the core's clock.
+    pub(crate) came_at: Time,
     /// The wall clock of whoever made the offer, as it was made.
     pub(crate) made_by: Time,
     /// What the invoice's memo must say.
@@ -122,18 +124,18 @@ pub(crate) enum Verdict {
 }
 
 impl Offer {
-    /// An offer of a node of our own that came at `now`, by the wall clock at `came_at`.
+    /// An offer of a node of our own that came at `now`, by the wall clock at `wall`.
     pub(crate) fn new(
         attempt: Attempt,
         invoice: Invoice,
         text: String,
         now: Time,
-        came_at: Time,
+        wall: Time,
     ) -> Self {
-        let expires_at = now + (invoice.made_at + invoice.expiry).since(came_at);
+        let expires_at = now + (invoice.made_at + invoice.expiry).since(wall);
         let bill = Bill { hash: invoice.hash, invoice: text, expires_at };
         let memo = memo(attempt.point, attempt.rebalance);
-        Self { attempt, invoice, bill, made_by: came_at, memo, asker: Asker::Own }
+        Self { attempt, invoice, bill, came_at: now, made_by: wall, memo, asker: Asker::Own }
     }
 }
 

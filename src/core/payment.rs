@@ -192,7 +192,7 @@ impl Core {
                         payment_id: hash,
                         tokens: attempt.amount.sat(),
                     });
-                    self.report(&attempt, invoice, Told::Settled(hash));
+                    self.reply(&attempt, invoice, Told::Settled(hash));
                 }
                 self.await_snapshot(attempt.point, attempt.paid_by, hash);
                 self.finish(&attempt, hash);
@@ -215,7 +215,7 @@ impl Core {
     fn fail(&mut self, attempt: Attempt, hash: PaymentHash, failure: Failure) {
         let invoice = self.offered(hash);
         self.record(Entry::PaymentFailed(attempt.clone(), hash, failure));
-        self.report(&attempt, invoice, Told::Failed(hash, failure));
+        self.reply(&attempt, invoice, Told::Failed(hash, failure));
         self.narrate(Narrative::PaymentFailed {
             rebalance_id: attempt.rebalance,
             payment_id: hash,
@@ -276,7 +276,7 @@ impl Core {
     fn note_unknown(&mut self, attempt: Attempt, hash: PaymentHash) {
         let rebalance_id = attempt.rebalance;
         self.record(Entry::PaymentUnknown(attempt.clone(), hash));
-        self.report(&attempt, self.offered(hash), Told::Unknown(hash));
+        self.reply(&attempt, self.offered(hash), Told::Unknown(hash));
         self.narrate(Narrative::PaymentUnknown { rebalance_id, payment_id: hash });
     }
 
@@ -297,6 +297,11 @@ impl Core {
             );
             self.narrate(Narrative::Error { message });
         }
+    }
+
+    /// Whether a payment is in flight by its node's word and not by its channel's, for long.
+    pub(super) fn is_stuck(&self, hash: PaymentHash) -> bool {
+        self.tracked.get(&hash).is_some_and(|it| matches!(it.stuck, Stuck::Told))
     }
 
     /// Asks the node that sent a payment what became of it, if it answers; else when it does.

@@ -59,7 +59,7 @@ impl Core {
 
     /// A peer is there: our nodes are announced to it.
     pub(super) fn peer_connected(&mut self, peer: PeerKey) {
-        self.roster.connect(peer);
+        self.roster.connect(self.now, peer);
         self.narrate(Narrative::PeerConnected { remote_peer: peer });
         let hellos: Vec<Message> = self.announced().map(hello).collect();
         for message in hellos {
@@ -85,7 +85,7 @@ impl Core {
     /// A peer said something.
     pub(super) fn heard(&mut self, heard: Heard) {
         let peer = heard.peer;
-        if !self.roster.is_connected(peer) {
+        if !self.roster.hear(self.now, peer) {
             return;
         }
         match heard.message {

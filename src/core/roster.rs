@@ -11,7 +11,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::message::{Hello, PeerPolicy};
+use super::report::{ClaimReport, PeerReport};
 use crate::ids::{ChannelPoint, NodeId, PeerKey};
+use crate::time::Time;
 
 /// How many nodes one peer may speak for.
 const NODES_MAX: usize = 256;
@@ -29,6 +31,8 @@ pub(crate) struct Roster {
 /// One connected peer.
 #[derive(Debug, Default)]
 struct Peer {
+    since: Time,
+    heard_at: Option<Time>,
     nodes: Vec<NodeId>,
     policies: BTreeMap<ChannelPoint, PeerPolicy>,
 }
@@ -82,8 +86,35 @@ impl fmt::Display for Distrust {
 
 impl Roster {
     /// Takes a peer in.
-    pub(crate) fn connect(&mut self, peer: PeerKey) {
-        self.peers.entry(peer).or_default();
+    pub(crate) fn connect(&mut self, now: Time, peer: PeerKey) {
+        self.peers.entry(peer).or_default().since = now;
+    }
+
+    /// Notes that a peer said something. Says whether it is connected.
+    pub(crate) fn hear(&mut self, now: Time, peer: PeerKey) -> bool {
+        self.peers.get_mut(&peer).map(|known| known.heard_at = Some(now)).is_some()
+    }
+
+    /// Who is connected, for people.
+    pub(crate) fn report(&self) -> Vec<PeerReport> {
+        let claim = |node: &NodeId, peer: PeerKey| {
+            let claims = self.claims.get(node)?;
+            let claim = claims.iter().find(|claim| claim.peer == peer)?;
+            Some(ClaimReport {
+                node: *node,
+                alias: claim.alias.clone(),
+                version: claim.version,
+                is_proven: claim.is_proven,
+                is_owner: claims.first() == Some(claim),
+            })
+        };
+        let report = |(key, peer): (&PeerKey, &Peer)| PeerReport {
+            peer: *key,
+            since: peer.since,
+            heard_at: peer.heard_at,
+            nodes: peer.nodes.iter().filter_map(|node| claim(node, *key)).collect(),
+        };
+        self.peers.iter().map(report).collect()
     }
 
     /// Lets a peer go. Returns the nodes that it spoke for.
@@ -183,7 +214,7 @@ mod tests {
     fn roster(claims: &[(u8, bool)]) -> Roster {
         let mut roster = Roster::default();
         for n in 1..=3 {
-            roster.connect(peer(n));
+            roster.connect(Time::default(), peer(n));
         }
         for (n, is_proven) in claims {
             let proof = is_proven.then(|| "signed".to_owned());
