@@ -91,6 +91,8 @@ pub(crate) struct Payer<'a> {
     pub(crate) now: Time,
     /// Whether nothing new is to be begun.
     pub(crate) is_stopping: bool,
+    /// Whether the operator paused payments like this one.
+    pub(crate) is_paused: bool,
     /// Whether nothing is to be paid at all.
     pub(crate) dry_run: bool,
     /// The paying node; `None` while it does not answer.
@@ -224,7 +226,7 @@ impl Payer<'_> {
         if self.dry_run {
             return Err(Refusal::DryRun);
         }
-        if self.ledger.pause(self.now, [node.id, payee], point).is_some() {
+        if self.is_paused {
             return Err(Refusal::Paused);
         }
         let view = self.view.filter(|view| view.channel.counterparty == payee);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::budget::Budget;
 use super::record::{Attempt, Bill, Entry, Pause, Record, Scope};
-use crate::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
+use crate::ids::{ChannelPoint, NodeId, PaymentHash, PeerKey, RebalanceId, Scid};
 use crate::time::Time;
 
 /// The open attempts, the budget and the pauses.
@@ -230,16 +230,19 @@ impl Ledger {
         self.pauses.values().filter(move |pause| pause.until.is_none_or(|until| now < until))
     }
 
-    /// The pause that holds at `now` for a payment between two nodes over a channel.
+    /// The pause that holds at `now` for a payment between two nodes, one of which a peer may speak
+    /// for, over a channel.
     pub(crate) fn pause(
         &self,
         now: Time,
         nodes: [NodeId; 2],
+        peer: Option<PeerKey>,
         point: ChannelPoint,
     ) -> Option<&Pause> {
         let scopes = [Scope::All, Scope::Channel(point)].into_iter();
         scopes
             .chain(nodes.map(Scope::Node))
+            .chain(peer.map(Scope::Peer))
             .filter_map(|scope| self.pauses.get(&scope))
             .find(|pause| pause.until.is_none_or(|until| now < until))
     }

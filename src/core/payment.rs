@@ -123,6 +123,7 @@ impl Core {
             asked,
             now: self.now,
             is_stopping: self.is_stopping,
+            is_paused: self.paused([attempt.paid_by, attempt.paid_to], point).is_some(),
             dry_run: self.settings.dry_run,
             node: self.connected(node),
             view: self.views.of(point, node),

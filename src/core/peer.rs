@@ -7,6 +7,7 @@ use super::event::{Heard, OwnNode};
 use super::message::{Hello, Message, PeerPolicy};
 use super::narrative::Narrative;
 use super::policy::Policy;
+use super::record::Pause;
 use super::roster::Distrust;
 use super::timer::Timer;
 use super::{Core, refusal};
@@ -55,6 +56,15 @@ impl Core {
     pub(super) fn is_paused_by(&self, party: Party, point: ChannelPoint) -> bool {
         let Party::Peer { peer, .. } = party else { return false };
         self.roster.policy(peer, point).is_some_and(|policy| policy.is_paused)
+    }
+
+    /// The pause that holds for a payment between two nodes over a channel.
+    pub(super) fn paused(&self, nodes: [NodeId; 2], point: ChannelPoint) -> Option<&Pause> {
+        let peer = nodes.iter().find_map(|node| match self.party(*node) {
+            Some(Party::Peer { peer, .. }) => Some(peer),
+            Some(Party::Ours) | None => None,
+        });
+        self.ledger.pause(self.now, nodes, peer, point)
     }
 
     /// A peer is there: our nodes are announced to it.
@@ -168,7 +178,7 @@ impl Core {
         let counterparty = view.channel.counterparty;
         let Some(Party::Peer { peer, version: Some(_) }) = self.party(counterparty) else { return };
         let rules = self.policy(node, point);
-        let pause = self.ledger.pause(self.now, [node, counterparty], point);
+        let pause = self.paused([node, counterparty], point);
         let policy = PeerPolicy {
             point,
             balance_point: rules.balance_point,

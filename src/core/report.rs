@@ -247,7 +247,10 @@ impl Core {
     }
 
     /// Our sides of one watched channel.
-    fn channel_reports(&self, point: ChannelPoint) -> impl Iterator<Item = ChannelReport> {
+    pub(super) fn channel_reports(
+        &self,
+        point: ChannelPoint,
+    ) -> impl Iterator<Item = ChannelReport> {
         self.views.sides(point).map(move |(node, view)| self.channel_report(node, view))
     }
 
@@ -256,12 +259,6 @@ impl Core {
         let (point, counterparty) = (channel.point, channel.counterparty);
         let (ours, theirs) = (self.policy(node, point), self.rules(counterparty, point));
         let last = [self.ledger.intended_at(node, point), self.ledger.ended_at(node, point)];
-        let claim = self.roster.owner(counterparty);
-        let counterparty_alias = match (self.nodes.get(&counterparty), claim) {
-            (Some(known), _) => known.node.alias.clone(),
-            (None, Some(claim)) => claim.alias.clone(),
-            (None, None) => String::new(),
-        };
         let rest = self.sides.get(&(point, node)).and_then(|side| side.rest.as_ref());
         ChannelReport {
             point,
@@ -270,7 +267,7 @@ impl Core {
             node,
             alias: self.alias(node).to_owned(),
             counterparty,
-            counterparty_alias,
+            counterparty_alias: self.name_of(counterparty).to_owned(),
             peer: match self.party(counterparty) {
                 Some(Party::Peer { peer, .. }) => Some(peer),
                 Some(Party::Ours) | None => None,
@@ -289,7 +286,7 @@ impl Core {
         }
     }
 
-    fn open_reports(&self) -> Vec<OpenReport> {
+    pub(super) fn open_reports(&self) -> Vec<OpenReport> {
         let report = |attempt: &Attempt, hash, state, since: Option<Time>| OpenReport {
             rebalance: attempt.rebalance,
             hash,

@@ -171,6 +171,16 @@ impl Roster {
         Ok(())
     }
 
+    /// The nodes that anybody speaks for.
+    pub(crate) fn claimed(&self) -> impl Iterator<Item = NodeId> {
+        self.claims.keys().copied()
+    }
+
+    /// Their names, by whoever is believed to speak for them.
+    pub(crate) fn aliases(&self) -> impl Iterator<Item = &str> {
+        self.claims.values().filter_map(|claims| claims.first()).map(|it| it.alias.as_str())
+    }
+
     /// Who speaks for a node.
     pub(crate) fn owner(&self, node: NodeId) -> Option<&Claim> {
         self.claims.get(&node)?.first()
