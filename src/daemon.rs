@@ -142,6 +142,9 @@ async fn keep_running(
             Ok((audit, ledger, opened)) if is_same_log(before, &opened) => {
                 before = Some(opened.records);
                 let keys = Keys::open(&files.storage)?;
+                if keys.is_hold_new && ledger.open_held() > 0 {
+                    tell::hold_key_lost(ledger.open_held());
+                }
                 if mode == Mode::Forever && peers.is_none() {
                     *peers = Some(Peers::meet(config, keys.swarm)?);
                 }

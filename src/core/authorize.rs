@@ -66,6 +66,18 @@ pub(crate) struct Offer {
     pub(crate) memo: String,
     /// Whose offer it is.
     pub(crate) asker: Asker,
+    /// Whether our own figures were doubted for it.
+    pub(crate) look: Look,
+}
+
+/// Whether the payer's own figures were doubted for a peer's offer. A peer that asks may know of a
+/// payment before our node tells of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Look {
+    /// Not yet: they are asked for once before the offer is refused for their sake.
+    Untaken,
+    /// They were asked for, or need not be.
+    Taken,
 }
 
 /// Who offers.
@@ -137,7 +149,16 @@ impl Offer {
         let expires_at = now + (invoice.made_at + invoice.expiry).since(wall);
         let bill = Bill { hash: invoice.hash, invoice: text, expires_at };
         let memo = memo(attempt.point, attempt.rebalance);
-        Self { attempt, invoice, bill, came_at: now, made_by: wall, memo, asker: Asker::Own }
+        Self {
+            attempt,
+            invoice,
+            bill,
+            came_at: now,
+            made_by: wall,
+            memo,
+            asker: Asker::Own,
+            look: Look::Taken,
+        }
     }
 }
 

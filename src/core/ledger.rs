@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::budget::Budget;
-use super::record::{Attempt, Bill, Entry, Pause, Record, Scope};
+use super::record::{Attempt, Bill, Entry, InvoiceKind, Pause, Record, Scope};
 use crate::ids::{ChannelPoint, NodeId, PaymentHash, PeerKey, RebalanceId, Scid};
 use crate::time::Time;
 
@@ -176,6 +176,12 @@ impl Ledger {
         let certainty = Certainty::Dispatched;
         let payment = Payment { attempt: attempt.clone(), bill: bill.clone(), certainty };
         self.payments.insert(bill.hash, payment);
+    }
+
+    /// How many attempts are open whose payment a node of ours may hold.
+    pub fn open_held(&self) -> usize {
+        let attempts = self.rebalances.values().map(Rebalance::attempt);
+        attempts.filter(|attempt| attempt.kind == InvoiceKind::Held).count()
     }
 
     /// The time of the newest record; the core's clock starts no earlier.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Core;
 use super::action::Action;
-use super::authorize::{Asker, Authorized, Offer, Payer, Verdict};
+use super::authorize::{Asker, Authorized, Look, Offer, Payer, Verdict};
 use super::ledger::{Certainty, Payment, Rebalance};
 use super::narrative::Narrative;
 use super::outcome::{Cause, Failure, Outcome};
@@ -67,6 +67,14 @@ impl Core {
             Verdict::Pay(authorized) => {
                 self.forget_waiting(point);
                 self.pay(offer, authorized);
+            }
+            Verdict::Refuse(refusal)
+                if offer.look == Look::Untaken && refusal.is_about_balances() =>
+            {
+                let (node, with) = (offer.attempt.paid_by, offer.attempt.paid_to);
+                self.actions.push(Action::ListChannels { node, with });
+                self.offers.insert(point, Offer { look: Look::Taken, ..offer });
+                self.timers.set(Timer::OfferWaited(point), self.now + OFFER_WAIT);
             }
             Verdict::Refuse(refusal) => self.refuse(offer, refusal),
             Verdict::Wait(_) => {

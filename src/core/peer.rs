@@ -70,7 +70,6 @@ impl Core {
     /// A peer is there: our nodes are announced to it.
     pub(super) fn peer_connected(&mut self, peer: PeerKey) {
         self.roster.connect(self.now, peer);
-        self.narrate(Narrative::PeerConnected { remote_peer: peer });
         let hellos: Vec<Message> = self.announced().map(hello).collect();
         for message in hellos {
             self.actions.push(Action::Send { peer, message });
@@ -85,7 +84,9 @@ impl Core {
             return;
         }
         self.refused.remove(&peer);
-        self.narrate(Narrative::PeerDisconnected { remote_peer: peer, reason });
+        if self.roster.has_spoken(peer) {
+            self.narrate(Narrative::PeerDisconnected { remote_peer: peer, reason });
+        }
         self.withdraw_from(peer);
         for node in self.roster.disconnect(peer) {
             self.reconsider_with(node);
@@ -95,8 +96,10 @@ impl Core {
     /// A peer said something.
     pub(super) fn heard(&mut self, heard: Heard) {
         let peer = heard.peer;
-        if !self.roster.hear(self.now, peer) {
-            return;
+        match self.roster.hear(self.now, peer) {
+            Some(true) => self.narrate(Narrative::PeerConnected { remote_peer: peer }),
+            Some(false) => {}
+            None => return,
         }
         match heard.message {
             Message::Hello(hello) => self.greeted(peer, &hello),
@@ -117,7 +120,8 @@ impl Core {
         if self.settings.require_proof && hello.proof.is_none() {
             return self.drop_peer(peer, Distrust::Unproven);
         }
-        match self.roster.claim(peer, hello) {
+        let is_told = self.roster.is_told_lately(peer, hello.node, self.now);
+        match self.roster.claim(self.now, peer, hello) {
             Err(reason) => return self.drop_peer(peer, reason),
             Ok(false) => {}
             Ok(true) => {
@@ -131,6 +135,9 @@ impl Core {
                     is_owner,
                 });
             }
+        }
+        if is_told {
+            return;
         }
         // The peer may have lost what it was told, so it is told again.
         for point in self.views.points_with(hello.node) {

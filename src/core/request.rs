@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::action::Action;
-use super::authorize::{Asker, Offer};
+use super::authorize::{Asker, Look, Offer};
 use super::event::Heard;
 use super::invoice::{Invoice, LEGACY_MEMO, memo};
 use super::message::{Message, PayInvoice, PaymentResult};
@@ -98,6 +98,7 @@ impl Core {
         let text = request.invoice.clone();
         let mut offer = Offer::new(attempt, invoice, text, self.now, heard.wall);
         (offer.made_by, offer.memo, offer.asker) = (heard.sent_at, memo, asker);
+        offer.look = Look::Untaken;
         Ok(offer)
     }
 

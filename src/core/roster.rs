@@ -32,6 +32,7 @@ pub(crate) struct Roster {
 #[derive(Debug, Default)]
 struct Peer {
     since: Time,
+    /// When it last said something: whoever knows the topic can connect.
     heard_at: Option<Time>,
     nodes: Vec<NodeId>,
     policies: BTreeMap<ChannelPoint, PeerPolicy>,
@@ -48,7 +49,19 @@ pub(crate) struct Claim {
     pub(crate) version: Option<u64>,
     /// Whether the node itself signed the claim.
     pub(crate) is_proven: bool,
+    /// When the peer was last told our rules for its sake.
+    pub(crate) told_at: Time,
 }
+
+impl Claim {
+    fn says_the_same(&self, other: &Self) -> bool {
+        (&self.alias, self.version, self.is_proven)
+            == (&other.alias, other.version, other.is_proven)
+    }
+}
+
+/// How often a peer that says hello is told our rules for the channels with that node.
+const TOLD_AGAIN: Duration = Duration::from_secs(5);
 
 /// Why a peer is sent away.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -90,11 +103,6 @@ impl Roster {
         self.peers.entry(peer).or_default().since = now;
     }
 
-    /// Notes that a peer said something. Says whether it is connected.
-    pub(crate) fn hear(&mut self, now: Time, peer: PeerKey) -> bool {
-        self.peers.get_mut(&peer).map(|known| known.heard_at = Some(now)).is_some()
-    }
-
     /// Who is connected, for people.
     pub(crate) fn report(&self) -> Vec<PeerReport> {
         let claim = |node: &NodeId, peer: PeerKey| {
@@ -117,6 +125,18 @@ impl Roster {
         self.peers.iter().map(report).collect()
     }
 
+    /// Notes that a connected peer said something. Says whether it is the first time; `None` where
+    /// it is not connected.
+    pub(crate) fn hear(&mut self, now: Time, peer: PeerKey) -> Option<bool> {
+        let known = self.peers.get_mut(&peer)?;
+        Some(known.heard_at.replace(now).is_none())
+    }
+
+    /// Whether a peer has said anything since it is connected.
+    pub(crate) fn has_spoken(&self, peer: PeerKey) -> bool {
+        self.peers.get(&peer).is_some_and(|peer| peer.heard_at.is_some())
+    }
+
     /// Lets a peer go. Returns the nodes that it spoke for.
     pub(crate) fn disconnect(&mut self, peer: PeerKey) -> Vec<NodeId> {
         let gone = self.peers.remove(&peer).unwrap_or_default();
@@ -126,8 +146,21 @@ impl Roster {
         gone.nodes
     }
 
-    /// Takes in a peer's claim. Says whether anything about it is news.
-    pub(crate) fn claim(&mut self, peer: PeerKey, hello: &Hello) -> Result<bool, Distrust> {
+    /// Whether a peer spoke for a node so short a time before `now` that it need not be told again
+    /// what it knows.
+    pub(crate) fn is_told_lately(&self, peer: PeerKey, node: NodeId, now: Time) -> bool {
+        let claims = self.claims.get(&node);
+        let claim = claims.and_then(|claims| claims.iter().find(|claim| claim.peer == peer));
+        claim.is_some_and(|claim| now < claim.told_at + TOLD_AGAIN)
+    }
+
+    /// Takes in a peer's claim at `now`. Says whether anything about it is news.
+    pub(crate) fn claim(
+        &mut self,
+        now: Time,
+        peer: PeerKey,
+        hello: &Hello,
+    ) -> Result<bool, Distrust> {
         let Some(known) = self.peers.get_mut(&peer) else { return Ok(false) };
         if !known.nodes.contains(&hello.node) {
             if known.nodes.len() >= NODES_MAX {
@@ -135,15 +168,22 @@ impl Roster {
             }
             known.nodes.push(hello.node);
         }
+        let is_lately = self.is_told_lately(peer, hello.node, now);
+        let claims = self.claims.entry(hello.node).or_default();
+        let older = claims.iter_mut().find(|other| other.peer == peer);
         let claim = Claim {
+            told_at: older.as_ref().filter(|_| is_lately).map_or(now, |older| older.told_at),
             peer,
             alias: hello.alias.clone(),
             version: hello.version,
             is_proven: hello.proof.is_some(),
         };
-        let claims = self.claims.entry(hello.node).or_default();
-        let is_news = match claims.iter_mut().find(|other| other.peer == peer) {
-            Some(other) => std::mem::replace(other, claim.clone()) != claim,
+        let is_news = match older {
+            Some(older) => {
+                let is_news = !older.says_the_same(&claim);
+                *older = claim;
+                is_news
+            }
             None => {
                 claims.push(claim);
                 true
@@ -229,7 +269,7 @@ mod tests {
         for (n, is_proven) in claims {
             let proof = is_proven.then(|| "signed".to_owned());
             let hello = Hello { node: NODE_A, alias: "a".to_owned(), version: Some(1), proof };
-            roster.claim(peer(*n), &hello).expect("is no lie");
+            roster.claim(Time::default(), peer(*n), &hello).expect("is no lie");
         }
         roster
     }
@@ -270,7 +310,7 @@ mod tests {
                 version: None,
                 proof: None,
             };
-            [0, 1].iter().find_map(|m| roster.claim(peer(1), &hello(*m)).err())
+            [0, 1].iter().find_map(|m| roster.claim(Time::default(), peer(1), &hello(*m)).err())
         });
         assert_eq!(refused, Some(Distrust::TooMuch));
         assert_eq!(claimed.next(), Some(129));

@@ -128,7 +128,7 @@ impl Executor {
             | Action::CancelInvoice { .. }) => return self.invoice_effect(action),
             Action::Send { peer, message } => {
                 let speaker = self.speaker.clone()?;
-                Box::pin(async move { speaker.say(peer, message).await })
+                Box::pin(self.errands.track_future(async move { speaker.say(peer, message).await }))
             }
             Action::DropPeer { peer, reason } => {
                 let speaker = self.speaker.clone()?;

@@ -20,6 +20,8 @@ pub(super) struct Keys {
     pub(super) swarm: [u8; 32],
     /// What the preimages of held invoices are made from.
     pub(super) hold: [u8; 32],
+    /// Whether that was made just now.
+    pub(super) is_hold_new: bool,
 }
 
 impl std::fmt::Debug for Keys {
@@ -66,16 +68,20 @@ pub enum KeyError {
 impl Keys {
     /// Reads the keys in `storage`, and makes those that are missing.
     pub(super) fn open(storage: &Path) -> Result<Self, KeyError> {
-        Ok(Self { swarm: open(&storage.join(SWARM_KEY))?, hold: open(&storage.join(HOLD_KEY))? })
+        let (swarm, _) = open(&storage.join(SWARM_KEY))?;
+        let (hold, is_hold_new) = open(&storage.join(HOLD_KEY))?;
+        Ok(Self { swarm, hold, is_hold_new })
     }
 }
 
-/// Reads the key at `path`; makes it where there is none.
-fn open(path: &Path) -> Result<[u8; 32], KeyError> {
+/// Reads the key at `path`; makes it where there is none, and says so.
+fn open(path: &Path) -> Result<([u8; 32], bool), KeyError> {
     let error = |source| KeyError::File { path: path.to_owned(), source };
     let file = match File::open(path) {
         Ok(file) => file,
-        Err(missing) if missing.kind() == io::ErrorKind::NotFound => return make(path),
+        Err(missing) if missing.kind() == io::ErrorKind::NotFound => {
+            return Ok((make(path)?, true));
+        }
         Err(source) => return Err(error(source)),
     };
     if file.metadata().map_err(error)?.permissions().mode() & 0o077 != 0 {
@@ -83,7 +89,8 @@ fn open(path: &Path) -> Result<[u8; 32], KeyError> {
     }
     let mut key = Vec::new();
     (&file).take(33).read_to_end(&mut key).map_err(error)?;
-    key.try_into().map_err(|_| KeyError::Malformed { path: path.to_owned() })
+    let key = key.try_into().map_err(|_| KeyError::Malformed { path: path.to_owned() })?;
+    Ok((key, false))
 }
 
 /// Makes a key. It is whole under its name or not there at all, and there for good once this
@@ -117,6 +124,7 @@ mod tests {
         let read = Keys::open(folder.path()).unwrap();
         assert_eq!((made.swarm, made.hold), (read.swarm, read.hold));
         assert_ne!(made.swarm, made.hold);
+        assert!(made.is_hold_new && !read.is_hold_new);
         for name in [SWARM_KEY, HOLD_KEY] {
             let mode = fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);

@@ -4,16 +4,20 @@
 //! so that peers hear a refusal while the log cannot be written. What a message means is not known
 //! here.
 
-use std::collections::{BTreeMap, BTreeSet};
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::clock;
 use crate::config::Config;
-use crate::core::event::Heard;
+use crate::core::event::{Event, Heard};
 use crate::core::message::{Message, PaymentResult};
 use crate::core::refusal::Refusal;
 use crate::ids::{NodeId, PeerKey, Topic};
@@ -23,15 +27,20 @@ use crate::wire::{self, Fault, Inbox, Opened, Outbox, Seal};
 
 /// How many orders may wait for the task. Who gives them waits beyond that.
 const ORDERS_MAX: usize = 256;
+/// How long what is yet to be said may take at the end.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
+/// How many nodes of one peer are kept in mind for a run that begins anew.
+const HELLOS_MAX: usize = 256;
+/// How many documents of one connection are ignored before the peer is sent away for a while.
+const IGNORED_MAX: u32 = 10;
+/// For how long.
+const IGNORED_AWAY: Duration = Duration::from_secs(60);
 /// How many events may wait for the loop. Beyond that, the peers are read no further.
 const EVENTS_MAX: usize = 64;
 
 /// How long what was heard of a peer is kept after it left: as long as its rate and the memory of
 /// what it has said last.
 const INBOX_KEPT: Duration = Duration::from_secs(10);
-/// How long a peer may be connected, and how long it is kept away, that says nothing: a member
-/// speaks for its nodes at once.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 /// What happened among the peers.
 #[derive(Debug)]
@@ -45,7 +54,7 @@ pub(super) enum PeerEvent {
     /// A peer said something.
     Heard(Box<Heard>),
     /// A peer sent what no member of the cluster would; it is sent away.
-    Broke { peer: PeerKey, fault: Fault },
+    Broke { peer: PeerKey, fault: Fault, has_spoken: bool },
     /// A peer is gone.
     Disconnected { peer: PeerKey, reason: String },
 }
@@ -53,8 +62,18 @@ pub(super) enum PeerEvent {
 /// Something to be done about a peer.
 #[derive(Debug)]
 enum Order {
-    Say { peer: PeerKey, message: Box<Message> },
-    SendAway { peer: PeerKey, time: Duration },
+    Say {
+        peer: PeerKey,
+        message: Box<Message>,
+    },
+    SendAway {
+        peer: PeerKey,
+        time: Duration,
+    },
+    /// Whatever waits to be said is said now, and told when it is.
+    LastWords {
+        said: oneshot::Sender<()>,
+    },
 }
 
 /// Speaks to the peers. Clones speak to the same ones.
@@ -71,8 +90,11 @@ pub(super) struct Peers {
     events: mpsc::Receiver<PeerEvent>,
     swarm: Swarm,
     topic: Topic,
-    /// Who is connected, as far as the loop was told.
-    connected: BTreeSet<PeerKey>,
+    /// Who is connected, as far as the loop was told, and what each last said of each node: a run
+    /// that begins anew must know it, and it is not said again for long.
+    connected: BTreeMap<PeerKey, BTreeMap<NodeId, Heard>>,
+    /// The task that the events come from.
+    task: JoinHandle<()>,
 }
 
 impl Speaker {
@@ -112,10 +134,9 @@ impl Peers {
             began: Instant::now(),
             told,
         };
-        // It ends when the swarm has been left and gives no more events.
-        drop(tokio::spawn(conversations.run(swarm_events, ordered)));
+        let task = tokio::spawn(conversations.run(swarm_events, ordered));
         let speaker = Speaker { seal, orders };
-        Ok(Self { speaker, events, swarm, topic, connected: BTreeSet::new() })
+        Ok(Self { speaker, events, swarm, topic, connected: BTreeMap::new(), task })
     }
 
     pub(super) fn speaker(&self) -> Speaker {
@@ -127,24 +148,34 @@ impl Peers {
         self.topic
     }
 
-    /// Who is connected, as far as [`Self::next`] told.
-    pub(super) fn connected(&self) -> impl Iterator<Item = PeerKey> {
-        self.connected.iter().copied()
+    /// What [`Self::next`] told of those who are connected, for a core that was not there.
+    pub(super) fn told(&self) -> Vec<Event> {
+        let told = self.connected.iter().flat_map(|(peer, hellos)| {
+            let connected = Event::PeerConnected { peer: *peer };
+            [connected].into_iter().chain(hellos.values().cloned().map(Event::Heard))
+        });
+        told.collect()
     }
 
     /// What happens next. Can be dropped and called again without loss.
     pub(super) async fn next(&mut self) -> PeerEvent {
-        let Some(event) = self.events.recv().await else {
-            // The swarm was left.
-            return std::future::pending().await;
-        };
+        let event = self.events.recv().await.expect("the peers' task outlives those who listen");
         match &event {
-            PeerEvent::Connected { peer } => drop(self.connected.insert(*peer)),
-            PeerEvent::Disconnected { peer, .. } => drop(self.connected.remove(peer)),
-            PeerEvent::Joined
-            | PeerEvent::Offline { .. }
-            | PeerEvent::Heard(_)
-            | PeerEvent::Broke { .. } => {}
+            PeerEvent::Connected { peer } => {
+                self.connected.insert(*peer, BTreeMap::new());
+            }
+            PeerEvent::Disconnected { peer, .. } | PeerEvent::Broke { peer, .. } => {
+                self.connected.remove(peer);
+            }
+            PeerEvent::Heard(heard) => {
+                if let (Message::Hello(hello), Some(hellos)) =
+                    (&heard.message, self.connected.get_mut(&heard.peer))
+                    && (hellos.len() < HELLOS_MAX || hellos.contains_key(&hello.node))
+                {
+                    hellos.insert(hello.node, Heard::clone(heard));
+                }
+            }
+            PeerEvent::Joined | PeerEvent::Offline { .. } => {}
         }
         event
     }
@@ -170,9 +201,15 @@ impl Peers {
         }
     }
 
-    /// Takes leave of everybody.
+    /// Says what is yet to be said, and takes leave of everybody.
     pub(super) async fn leave(mut self) {
-        let leaving = self.swarm.leave();
+        let (said, last_words) = oneshot::channel();
+        let leaving = async {
+            let order = self.speaker.orders.send(Order::LastWords { said });
+            let spoken = async { order.await.is_ok() && last_words.await.is_ok() };
+            drop(tokio::time::timeout(LAST_WORDS_MAX, spoken).await);
+            self.swarm.leave().await;
+        };
         let listening = async {
             while self.events.recv().await.is_some() {}
             std::future::pending::<()>().await;
@@ -181,6 +218,7 @@ impl Peers {
             () = leaving => {}
             () = listening => {}
         }
+        self.task.abort();
     }
 }
 
@@ -216,10 +254,25 @@ struct Conversations {
 struct Talk {
     inbox: Inbox,
     outbox: Outbox,
-    /// Since when it is connected.
-    since: Instant,
     /// Whether it has said anything that a member of the cluster would.
     has_spoken: bool,
+    /// How many of its documents were ignored.
+    ignored: u32,
+}
+
+impl Talk {
+    /// Notes a fault. Returns how long its peer is to be kept away, if it is.
+    fn ignores(&mut self, peer: PeerKey, fault: &Fault) -> Option<Duration> {
+        if let Some(time) = fault.keeps_away_for() {
+            return Some(time);
+        }
+        // A stranger may go on like this for ever: it is told once, and borne for a while.
+        if self.ignored == 0 {
+            tracing::warn!(%peer, code = fault.code(), "a message is ignored: {fault}");
+        }
+        self.ignored += 1;
+        (self.ignored >= IGNORED_MAX).then_some(IGNORED_AWAY)
+    }
 }
 
 impl Conversations {
@@ -228,14 +281,12 @@ impl Conversations {
         mut events: mpsc::Receiver<SwarmEvent>,
         mut orders: mpsc::Receiver<Order>,
     ) {
-        let mut patrol = tokio::time::interval(SILENCE_MAX / 4);
         loop {
             let paced = self.next_word();
             tokio::select! {
                 biased;
-                Some(order) = orders.recv() => self.obey(order),
+                Some(order) = orders.recv() => self.obey(order).await,
                 () = paced => {}
-                _ = patrol.tick() => self.send_the_silent_away(),
                 event = events.recv() => {
                     let Some(event) = event else { return };
                     if self.take_in(event).await.is_err() {
@@ -247,7 +298,7 @@ impl Conversations {
         }
     }
 
-    fn obey(&mut self, order: Order) {
+    async fn obey(&mut self, order: Order) {
         match order {
             Order::Say { peer, message } => {
                 let Some(talk) = self.talks.get_mut(&peer) else { return };
@@ -257,6 +308,11 @@ impl Conversations {
                 }
             }
             Order::SendAway { peer, time } => self.swarm.drop_peer(peer, time),
+            Order::LastWords { said } => {
+                self.say().await;
+                // Whoever asked may have waited long enough.
+                said.send(()).unwrap_or_default();
+            }
         }
     }
 
@@ -272,8 +328,8 @@ impl Conversations {
                     Some((_, inbox)) => inbox,
                     None => Inbox::new(peer),
                 };
-                let (outbox, since) = (Outbox::default(), Instant::now());
-                self.talks.insert(peer, Talk { inbox, outbox, since, has_spoken: false });
+                let outbox = Outbox::default();
+                self.talks.insert(peer, Talk { inbox, outbox, has_spoken: false, ignored: 0 });
                 PeerEvent::Connected { peer }
             }
             SwarmEvent::Disconnected { peer, reason } => {
@@ -300,18 +356,17 @@ impl Conversations {
             }
             Ok(Opened::Duplicate) => None,
             Ok(Opened::Unknown { kind }) => {
+                talk.has_spoken = true;
                 tracing::debug!(%peer, kind, "a message of an unknown type is ignored");
                 None
             }
             Err(fault) => {
-                let Some(time) = fault.keeps_away_for() else {
-                    tracing::warn!(%peer, code = fault.code(), "a message is ignored: {fault}");
-                    return None;
-                };
+                let has_spoken = talk.has_spoken;
+                let time = talk.ignores(peer, &fault)?;
                 self.swarm.drop_peer(peer, time);
                 // What it has sent beyond this is of no interest.
                 self.forget(peer);
-                Some(PeerEvent::Broke { peer, fault })
+                Some(PeerEvent::Broke { peer, fault, has_spoken })
             }
         }
     }
@@ -322,17 +377,6 @@ impl Conversations {
         self.left.retain(|_, (left, _)| now.duration_since(*left) < INBOX_KEPT);
         if let Some(talk) = self.talks.remove(&peer) {
             self.left.insert(peer, (now, talk.inbox));
-        }
-    }
-
-    /// Sends those away who are connected and have nothing to say: whoever knows the topic can
-    /// connect, and takes the place of a member.
-    fn send_the_silent_away(&mut self) {
-        let now = Instant::now();
-        let is_silent =
-            |talk: &Talk| !talk.has_spoken && now.duration_since(talk.since) >= SILENCE_MAX;
-        for (peer, _) in self.talks.iter().filter(|(_, talk)| is_silent(talk)) {
-            self.swarm.drop_peer(*peer, SILENCE_MAX);
         }
     }
 

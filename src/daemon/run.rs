@@ -22,7 +22,7 @@ use crate::core::Core;
 use crate::core::event::{Event, OwnNode};
 use crate::core::ledger::Ledger;
 use crate::core::narrative::Narrative;
-use crate::ids::{NodeId, PeerKey};
+use crate::ids::NodeId;
 use crate::lnd::Lnd;
 
 /// How many inputs may wait for the loop. Senders wait beyond that; nothing is dropped.
@@ -120,10 +120,9 @@ impl Run {
     ) -> Ended {
         self.narrate(&Narrative::Starting { version: env!("CARGO_PKG_VERSION").to_owned() });
         self.handle(Event::Started);
-        // Those who came while there was no run.
-        let connected: Vec<PeerKey> = peers.iter().flat_map(Peers::connected).collect();
-        for peer in connected {
-            self.handle(Event::PeerConnected { peer });
+        // Those who came before, or while there was no run.
+        for told in peers.iter().flat_map(Peers::told) {
+            self.handle(told);
         }
         self.tell_status();
         systemd::ready();
@@ -252,11 +251,13 @@ impl Run {
             }
             PeerEvent::Connected { peer } => self.handle(Event::PeerConnected { peer }),
             PeerEvent::Heard(heard) => self.handle(Event::Heard(*heard)),
-            PeerEvent::Broke { peer, fault } => {
+            PeerEvent::Broke { peer, fault, has_spoken } => {
                 let (code, reason) = (fault.code().to_owned(), fault.to_string());
-                let dropped =
-                    Narrative::PeerDropped { remote_peer: peer, reason: reason.clone(), code };
-                self.narrate(&dropped);
+                // Strangers are not told of: they would fill the log.
+                if has_spoken {
+                    let reason = reason.clone();
+                    self.narrate(&Narrative::PeerDropped { remote_peer: peer, reason, code });
+                }
                 self.handle(Event::PeerDisconnected { peer, reason });
             }
             PeerEvent::Disconnected { peer, reason } => {

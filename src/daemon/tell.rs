@@ -35,6 +35,15 @@ pub(super) fn log_opened(opened: &Opened) {
     }
 }
 
+/// The key is gone that the preimages of held invoices were made from.
+pub(super) fn hold_key_lost(invoices: usize) {
+    tracing::error!(
+        invoices,
+        "hold-key was missing and is made anew: what these held invoices were paid with cannot be \
+         taken, and returns to the payer when it expires, unless hold-key comes back from a backup"
+    );
+}
+
 /// The wall clock jumped.
 pub(super) fn clock_stepped(step: Step) {
     match step {

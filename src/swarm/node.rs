@@ -44,7 +44,7 @@ const CROWD_WAIT_FIRST: Duration = Duration::from_secs(1);
 const CROWD_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// How many of the first waits there are before they double.
-const CROWD_ROUNDS: usize = 8;
+const CROWD_ROUNDS: usize = 12;
 
 /// How long until the bootstrap nodes have answered: the DHT gives up after four tries of 1 s.
 const BOOTSTRAP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -331,13 +331,15 @@ async fn rest(dht: &HyperDhtHandle, wait: Duration) {
 }
 
 /// The wait after the round with this number: up to a fifth less than planned, so that peers that
-/// started together do not ask together for ever.
+/// started together do not ask together for ever. In a crowd it is up to three quarters less, so
+/// that it is not always the same ones whose announcements are the latest.
 fn announce_wait(round: usize, is_crowd: bool, chance: u8) -> Duration {
     let planned = ANNOUNCE_WAITS[round.min(ANNOUNCE_WAITS.len() - 1)];
     let doublings = round.saturating_sub(CROWD_ROUNDS).min(8);
     let crowd = CROWD_WAIT_FIRST.saturating_mul(1 << doublings).min(CROWD_WAIT_MAX);
-    let wait = if is_crowd { planned.min(crowd) } else { planned };
-    wait - wait * u32::from(chance) / 1_280
+    // 256 is all that chance can be, of which a fifth and three quarters count.
+    let (wait, whole) = if is_crowd { (planned.min(crowd), 340) } else { (planned, 1_280) };
+    wait - wait * u32::from(chance) / whole
 }
 
 /// A byte by chance; the machine that has none waits longest.
@@ -359,7 +361,7 @@ mod tests {
         };
         check(false, 0, &[2_000, 10_000, 60_000, 300_000, 300_000]);
         check(false, 128, &[1_800, 9_000, 54_000, 270_000, 270_000]);
-        let crowd = [1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 4, 8, 16, 32, 60, 60, 60];
+        let crowd = [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 4, 8, 16, 32, 60];
         check(true, 0, &crowd.map(|s| s * 1_000));
     }
 }

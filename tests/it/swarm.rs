@@ -6,12 +6,14 @@ mod peers;
 mod stranger;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use peeroxide_dht::hyperdht::{self, HyperDhtConfig};
+use rustix::process::{Pid, Signal, kill_process};
 use tightrope::ids::PeerKey;
 use tightrope::swarm::{Bootstrap, Gone, MESSAGE_BYTES_MAX, SendError, Settings, SwarmEvent};
-
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::task::JoinSet;
 
 use peers::{Doomed, PATIENCE, Peer, has_tasks, host, host_on, pair, settings, sockets_on, topic};
@@ -148,6 +150,57 @@ async fn a_peer_that_was_dropped_comes_back_when_its_time_is_over() {
 }
 
 #[tokio::test]
+async fn two_that_dial_each_other_at_the_same_time_keep_one_connection() {
+    let dht = host().await;
+    let (mut a, mut b) = pair(&dht).await;
+    for round in 0..3_u8 {
+        // When that is over, neither waits for the other to dial.
+        let span = Duration::from_millis(200);
+        a.swarm.drop_peer(b.key(), span);
+        b.swarm.drop_peer(a.key(), span);
+        a.lost(b.key()).await;
+        b.lost(a.key()).await;
+        // Either end may see the one that is given up first.
+        let heard = async {
+            loop {
+                a.connected_to(b.key()).await;
+                b.connected_to(a.key()).await;
+                let is_sent = a.send(b.key(), vec![round]).await.is_ok();
+                let heard = b.message_from(a.key());
+                let heard = tokio::time::timeout(Duration::from_secs(1), heard).await;
+                if let (true, Ok(heard)) = (is_sent, heard) {
+                    break heard;
+                }
+            }
+        };
+        let heard = tokio::time::timeout(Duration::from_secs(20), heard).await;
+        assert_eq!(heard.expect("one connection stays"), [round]);
+        b.send(a.key(), vec![round]).await.expect("it is the same one at both ends");
+        assert_eq!(a.message_from(b.key()).await, [round]);
+    }
+}
+
+#[tokio::test]
+async fn the_bootstrap_command_hosts_a_dht_until_it_is_told_to_stop() {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_tightrope"))
+        .args(["bootstrap", "--listen", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the binary runs");
+    let said = BufReader::new(command.stdout.take().expect("is piped")).lines().next_line().await;
+    let said = said.expect("is text").expect("is said");
+    let address = said.strip_prefix("listens on udp ").expect("says where");
+    let settings = settings(address.parse().expect("an address"));
+    let (mut a, mut b) = (Peer::join_with(1, settings.clone()), Peer::join_with(2, settings));
+    a.connected_to(b.key()).await;
+    b.connected_to(a.key()).await;
+    let id = command.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    kill_process(id.expect("runs"), Signal::TERM).expect("is told");
+    assert!(command.wait().await.expect("ends").success());
+}
+
+#[tokio::test]
 async fn no_more_peers_are_connected_than_may_be() {
     let dht = host().await;
     let of_two = Settings { peers_max: 2, ..settings(dht.address()) };
@@ -181,7 +234,7 @@ async fn the_only_place_is_given_to_one_after_another() {
         let of_one = Settings { peers_max: 1, ..settings(dht.address()) };
         let mut a = Peer::join_with(seed, of_one);
         a.joined().await;
-        for other in 2..5 {
+        for other in [2, 3] {
             let mut other = Peer::join(other, &dht);
             a.connected_to(other.key()).await;
             other.connected_to(a.key()).await;

@@ -137,16 +137,28 @@ impl Pair {
     /// Both nodes list their channels: each the balance of Alice and of Bob, in sat.
     fn list(&mut self, updates: u64, channels: &[(u8, u64, u64)]) {
         for who in [ALICE, BOB] {
-            let channels = channels.iter().map(|(n, alice, bob)| {
-                let (local, remote) = if who == ALICE { (*alice, *bob) } else { (*bob, *alice) };
-                let counterparty = self.daemons[1 - who].node.1;
-                Channel { updates, counterparty, ..fixture::channel(*n, local, remote) }
-            });
-            let channels = channels.collect();
-            let node = self.daemons[who].node.1;
+            let (node, channels) = (self.daemons[who].node.1, self.seen(who, updates, channels));
             self.tell(who, Event::ChannelsListed { node, with: None, channels });
         }
         self.talk();
+    }
+
+    /// The node of `who` answers the core's own question for a list.
+    fn answer(&mut self, who: usize, updates: u64, channels: &[(u8, u64, u64)]) {
+        let [node, with] = [who, 1 - who].map(|who| self.daemons[who].node.1);
+        let channels = self.seen(who, updates, channels);
+        self.tell(who, Event::ListAnswered { node, with, channels });
+        self.talk();
+    }
+
+    /// The channels as the node of `who` sees them.
+    fn seen(&self, who: usize, updates: u64, channels: &[(u8, u64, u64)]) -> Vec<Channel> {
+        let counterparty = self.daemons[1 - who].node.1;
+        let seen = channels.iter().map(|(n, alice, bob)| {
+            let (local, remote) = if who == ALICE { (*alice, *bob) } else { (*bob, *alice) };
+            Channel { updates, counterparty, ..fixture::channel(*n, local, remote) }
+        });
+        seen.collect()
     }
 
     /// Makes the invoice that `who` asked its node for, if it did.

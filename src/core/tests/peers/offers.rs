@@ -206,13 +206,34 @@ fn the_payer_never_grants_past_its_own_band_whatever_the_payee_says() {
     for (sat, refusal) in [(100_000, None), (100_001, Some("pastBand"))] {
         let amount = |wanted: &mut Wanted| wanted.amount = Some(Msat::new(sat * 1000));
         let tokens = |_: &mut Pair, asked: &mut PayInvoice| asked.tokens = Some(Sat::new(sat));
-        let pair = request(Alice::Legacy, settings(), amount, tokens);
+        let mut pair = request(Alice::Legacy, settings(), amount, tokens);
+        pair.answer(BOB, 10, &[(1, 500_000, 500_000), (2, 500_000, 500_000)]);
         assert_eq!(pair.paid(BOB).len(), usize::from(refusal.is_none()), "{sat}");
         if refusal.is_some() {
             assert_eq!(pair.result(BOB).refusal.as_deref(), refusal);
             assert_eq!(pair.result(BOB).max, Some(Sat::new(100_000)));
         }
     }
+}
+
+/// The payee's node may tell of a payment before the payer's does.
+#[test]
+fn a_payer_looks_again_before_it_refuses_for_its_own_figures() {
+    let amount = |wanted: &mut Wanted| wanted.amount = Some(Msat::new(300_000_000));
+    let tokens = |_: &mut Pair, asked: &mut PayInvoice| asked.tokens = Some(Sat::new(300_000));
+    let asked = || request(Alice::Versioned, settings(), amount, tokens);
+    let mut pair = asked();
+    assert_eq!(pair.wants(BOB), ["ListChannels"]);
+    pair.answer(BOB, 12, &[(1, 200_000, 800_000), (2, 500_000, 500_000)]);
+    assert_eq!(pair.paid(BOB).len(), 1);
+    // Once: what is still so is refused, and so is what nobody tells.
+    let mut pair = asked();
+    pair.answer(BOB, 12, &[(1, 500_000, 500_000), (2, 500_000, 500_000)]);
+    assert_eq!(pair.result(BOB).refusal.as_deref(), Some("pastBand"));
+    let mut pair = asked();
+    pair.pass(3);
+    assert_eq!(pair.result(BOB).refusal.as_deref(), Some("pastBand"));
+    assert_eq!(pair.wants(BOB), ["ListChannels"]);
 }
 
 #[test]
