@@ -4,16 +4,39 @@
 //! a client that is slow to read holds up nobody else. What is served where is written down in
 //! `docs/control.md`.
 
+mod client;
+mod error;
+mod reply;
+mod route;
+mod server;
+mod socket;
 mod status;
+mod token;
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
+pub use self::client::{Client, ClientError};
+pub use self::error::ControlError;
+pub use self::server::Server;
 pub use self::status::{LogStatus, SlotStatus, Status, SwarmStatus};
 
 use crate::core::report::Why;
+
+/// Where the daemon is to be reached.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ControlSettings {
+    /// The Unix socket, which only the daemon's own user may use.
+    pub socket: PathBuf,
+    /// A TCP address too.
+    pub listen: Option<SocketAddr>,
+    /// The file with the token that callers over TCP must show.
+    pub token_file: Option<PathBuf>,
+}
 
 /// What a client wants to know or to have done.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -13,11 +13,13 @@ const BY_THE_PEER: &str = "Only the owner of the other end can change it.";
 impl Rest {
     /// The reason's word: a refusal's own where the payer would refuse, a peer's own where it did.
     pub fn code(&self) -> String {
-        match self {
-            Self::Refused { refusal } => refusal.code(),
-            Self::ByPeer { word, .. } => word.code.clone().unwrap_or_else(|| "byPeer".to_owned()),
-            other => code(other),
+        if let Self::Refused { refusal } = self {
+            return refusal.code();
         }
+        if let Self::ByPeer { word, .. } = self {
+            return word.code.clone().unwrap_or_else(|| "byPeer".to_owned());
+        }
+        code(self)
     }
 
     /// What would change it.
