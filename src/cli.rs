@@ -131,6 +131,11 @@ impl Cli {
                 let words = "--once goes with run only";
                 Err(Self::command().error(ErrorKind::ArgumentConflict, words))
             }
+            // They would do it all the same.
+            Some(Command::Pause(_) | Command::Resume(_) | Command::Reload(_)) if self.dry_run => {
+                let words = "--dry-run does not go with what the running daemon is to do";
+                Err(Self::command().error(ErrorKind::ArgumentConflict, words))
+            }
             Some(_) | None => Ok(self),
         }
     }

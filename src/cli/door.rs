@@ -1,9 +1,11 @@
 //! [`Door`]: which running daemon a command asks, and how it waits for the answer.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::status::printable;
 use crate::config::{self, ConfigError};
-use crate::control::{Client, ClientError};
+use crate::control::{Client, ClientError, Done};
 
 /// Which daemon is asked.
 #[derive(Debug, clap::Args)]
@@ -28,4 +30,18 @@ impl Door {
 pub(super) fn wait<T>(asking: impl Future<Output = Result<T, ClientError>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(runtime.block_on(asking)?)
+}
+
+/// Prints `text`. A reader who has read enough, as `head` has, is no error.
+pub(super) fn say(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        said => said,
+    }
+}
+
+/// Prints what the daemon says that it did.
+pub(super) fn say_done(done: &Done) -> io::Result<()> {
+    say(&format!("{}\n", printable(&done.done)))
 }

@@ -1,11 +1,10 @@
 //! `tightrope pause` and `tightrope resume`: the operator's word that nothing new is to be paid.
-#![expect(clippy::print_stdout, reason = "commands speak to people")]
 
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::door::{Door, wait};
+use super::door::{Door, say_done, wait};
 use crate::control::Pause;
 use crate::time::{SpanError, parse_span, whole_ms};
 
@@ -40,14 +39,14 @@ pub(super) fn pause(args: PauseArgs, dir: &Path) -> anyhow::Result<ExitCode> {
     let client = args.door.client(dir)?;
     let PauseArgs { scope, length, reason, door: _ } = args;
     let pause = Pause { scope, for_ms: length.map(whole_ms), reason };
-    println!("{}", wait(client.pause(&pause))?.done);
+    say_done(&wait(client.pause(&pause))?)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Allows them again.
 pub(super) fn resume(args: &ResumeArgs, dir: &Path) -> anyhow::Result<ExitCode> {
     let client = args.door.client(dir)?;
-    println!("{}", wait(client.resume(&args.scope))?.done);
+    say_done(&wait(client.resume(&args.scope))?)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -115,7 +115,7 @@ pub enum ClientError {
     #[error("nothing is called {:?}{}", .0.unknown, nearest(.0))]
     Unknown(Unknown),
     /// It cannot be done.
-    #[error("{}", .0.faults.join("\n"))]
+    #[error("it cannot be done:\n  {}", .0.faults.join("\n  "))]
     Faulty(Faulty),
     /// The daemon refuses to answer, in its own words.
     #[error("{said} (HTTP {status})")]

@@ -1,5 +1,10 @@
 //! The control socket: its routes, its bounds, its client, and what is left of it on disk.
 
+#[path = "control/cli.rs"]
+mod cli;
+#[path = "control/terminal.rs"]
+mod terminal;
+
 use std::fs::{self, Permissions};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -133,7 +138,7 @@ async fn each_question_reaches_the_loop_and_each_answer_the_client() {
     assert_eq!(client.resume("all").await.expect("a resume").done, "resumed: all");
     assert_eq!(client.metrics().await.expect("metrics"), "tightrope_up 1\n");
     let faulty = client.reload().await.expect_err("faults");
-    assert_eq!(faulty.to_string(), "limits: no\nlog.level: no");
+    assert_eq!(faulty.to_string(), "it cannot be done:\n  limits: no\n  log.level: no");
     let unknown = client.why("700123").await.expect_err("no such channel");
     let words = "nothing is called \"700123\" (did you mean 700123x1x0, carol?)";
     assert_eq!(unknown.to_string(), words);
