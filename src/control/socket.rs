@@ -40,9 +40,9 @@ impl SocketFile {
         let descriptor = socket.as_fd().try_clone_to_owned().map_err(fault)?;
         drop(File::from(descriptor).set_permissions(Permissions::from_mode(MODE)));
         socket.bind(path).map_err(fault)?;
-        fs::set_permissions(path, Permissions::from_mode(MODE)).map_err(fault)?;
         let about = fs::symlink_metadata(path).map_err(fault)?;
         let file = Self { path: path.to_owned(), identity: (about.dev(), about.ino()) };
+        fs::set_permissions(path, Permissions::from_mode(MODE)).map_err(fault)?;
         Ok((socket.listen(BACKLOG).map_err(fault)?, file))
     }
 }
@@ -57,8 +57,19 @@ impl Drop for SocketFile {
     }
 }
 
-/// Locks the folder of `path` until the file is dropped.
-fn lock_folder(path: &Path) -> Result<File, ControlError> {
+/// A folder that is locked until this is dropped.
+struct Locked(File);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // Closing alone would leave the lock to a process that is being started just now. Where
+        // this fails, closing is what is left.
+        drop(self.0.unlock());
+    }
+}
+
+/// Locks the folder of `path`.
+fn lock_folder(path: &Path) -> Result<Locked, ControlError> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         Some(_) | None => Path::new("."),
@@ -66,7 +77,7 @@ fn lock_folder(path: &Path) -> Result<File, ControlError> {
     let fault = |source| ControlError::Socket { socket: path.to_owned(), source };
     let file = File::open(folder).map_err(fault)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Locked(file)),
         Err(fs::TryLockError::WouldBlock) => {
             Err(ControlError::FolderLocked { folder: folder.to_owned() })
         }

@@ -228,7 +228,14 @@ async fn over_tcp_strangers_may_look_where_no_token_is_set_and_do_nothing() {
     assert!(!socket(&folder).exists(), "a start that failed leaves nothing");
 }
 
-/// A path with what is around it, for comparison.
+/// Leaves a socket behind, as a daemon does that is killed.
+fn die(path: &Path) {
+    let listener = std::os::unix::net::UnixListener::bind(path).expect("a socket");
+    // A process that is being started just now may hold the socket too, until it runs.
+    rustix::net::shutdown(&listener, rustix::net::Shutdown::Both).expect("it is over");
+}
+
+/// What is in a folder.
 fn left(folder: &TempDir) -> Vec<String> {
     let entries = fs::read_dir(folder.path()).expect("the folder");
     entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into()).collect()
@@ -238,8 +245,7 @@ fn left(folder: &TempDir) -> Vec<String> {
 async fn the_socket_is_its_users_alone_and_a_dead_daemons_is_replaced() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let start = || Server::start(&settings(socket(&folder)), mpsc::channel(1).0);
-    // The standard library leaves the file behind, as a daemon does that is killed.
-    drop(std::os::unix::net::UnixListener::bind(socket(&folder)).expect("a socket"));
+    die(&socket(&folder));
     let server = start().expect("the dead one is replaced");
     let mode = fs::metadata(socket(&folder)).expect("the socket").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -390,7 +396,7 @@ async fn a_client_says_what_to_do_when_it_gets_no_answer() {
     assert!(other.to_string().contains("it says tightrope/9.9.9"), "{other}");
 
     let folder = tempfile::tempdir().expect("a temporary folder");
-    drop(std::os::unix::net::UnixListener::bind(socket(&folder)).expect("a socket"));
+    die(&socket(&folder));
     let gone = Client::new(socket(&folder)).status().await.expect_err("nobody listens");
     assert!(gone.to_string().contains("start it again"), "{gone}");
     let path = Path::new("/nowhere/control.sock");

@@ -7,7 +7,9 @@ use super::names::Names;
 use super::row::{Row, Widths};
 use crate::control::{SlotStatus, Status};
 use crate::core::record::Pause;
-use crate::core::report::{ClaimReport, NodeReport, OpenReport, OpenState, PeerReport};
+use crate::core::report::{
+    BudgetReport, ClaimReport, NodeReport, OpenReport, OpenState, PeerReport,
+};
 use crate::time::Time;
 
 /// The whole, in lines of at most `width` columns.
@@ -58,6 +60,26 @@ pub(super) fn head(status: &Status, names: &Names) -> Vec<String> {
     }
     lines.extend(report.pauses.iter().map(|paused| pause(paused, names, now)));
     lines
+}
+
+/// What each node may still pay in its period, in one line.
+pub(super) fn budgets(status: &Status) -> String {
+    let left = |node: &NodeReport| {
+        let (payments, amount) = left(&node.budget);
+        let down = if node.up_since.is_some() { "" } else { " (DOWN)" };
+        format!("{}{down} {payments} payments, {amount} sat", printable(&node.alias))
+    };
+    let nodes: Vec<String> = status.report.nodes.iter().map(left).collect();
+    format!(
+        "left to pay: {}",
+        if nodes.is_empty() { "no node".to_owned() } else { nodes.join("; ") }
+    )
+}
+
+/// How many payments and satoshis are left of a budget.
+fn left(budget: &BudgetReport) -> (String, String) {
+    let payments = budget.payments_max.saturating_sub(budget.payments_used);
+    (grouped(payments), sats(budget.amount_max.saturating_sub(budget.amount_used)))
 }
 
 /// How many sides ask, how many rest, and why.
@@ -136,7 +158,7 @@ fn node_lines(node: &NodeReport, place: &str, now: Time) -> Vec<String> {
     let off = if node.rebalances { "" } else { ", rebalance is off" };
     let plain = if node.can_hold { "" } else { ", cannot hold payments" };
     let budget = &node.budget;
-    let left = budget.payments_max.saturating_sub(budget.payments_used);
+    let (payments, amount) = left(budget);
     vec![
         format!("{}: {state}{off}{plain} ({place})", printable(&node.alias)),
         format!(
@@ -146,8 +168,8 @@ fn node_lines(node: &NodeReport, place: &str, now: Time) -> Vec<String> {
             grouped(budget.payments_max),
             sats(budget.amount_used),
             sats(budget.amount_max),
-            grouped(left),
-            sats(budget.amount_max.saturating_sub(budget.amount_used)),
+            payments,
+            amount,
         ),
     ]
 }

@@ -9,7 +9,7 @@ use ratatui::widgets::{Block, Borders, Paragraph, Wrap};
 use super::super::figures::{cut, printable};
 use super::super::names::Names;
 use super::super::row::{Row, Widths};
-use super::super::text::{head, line, open};
+use super::super::text::{budgets, head, line, open};
 use super::view::View;
 
 /// How many lines of the daemon's state are shown: the rest of the screen is for the channels.
@@ -52,7 +52,7 @@ fn above(view: &View, room: usize) -> Text<'static> {
     };
     let names = Names::of(status);
     let mut said = head(status, &names);
-    said.push(line(status));
+    said.extend([budgets(status), line(status)]);
     let under_way = &status.report.open;
     said.extend(under_way.iter().map(|known| open(known, &names, status.report.at)));
     let room = room.saturating_sub(lines.len());
