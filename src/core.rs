@@ -10,6 +10,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod action;
+mod answer;
 pub mod authorize;
 mod budget;
 pub mod channel;
@@ -48,6 +49,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use sha2::{Digest, Sha256};
 
 use self::action::Action;
+use self::answer::{Ask, Unanswered};
 use self::authorize::Offer;
 use self::channel::{Channel, Forwarding};
 use self::decide::Rest;
@@ -56,9 +58,9 @@ use self::ledger::{Ledger, Rebalance};
 use self::message::PeerPolicy;
 use self::narrative::Narrative;
 use self::payment::Tracking;
+use self::peer::ToldOf;
 use self::policy::{Policy, Settings};
 use self::record::{Attempt, Entry, Pause, Record, Scope};
-use self::request::Answer;
 use self::roster::Roster;
 use self::side::Side;
 use self::timer::{Timer, Timers};
@@ -91,18 +93,18 @@ pub struct Core {
     roster: Roster,
     /// Our rules for a channel as a peer was last told them.
     told: BTreeMap<ChannelPoint, (PeerKey, PeerPolicy)>,
-    /// What peers answered to requests of ours whose invoices have not ended.
-    words: BTreeMap<PaymentHash, Answer>,
-    /// Open attempts whose payer, a peer, went away without an answer.
-    deserted: BTreeSet<PaymentHash>,
+    /// What is known of the requests that open attempts of ours put to peers.
+    asks: BTreeMap<PaymentHash, Ask>,
     /// Attempts that ended before their payer, a peer, said anything; the oldest first.
-    unanswered: VecDeque<Rebalance>,
+    unanswered: VecDeque<Unanswered>,
     /// What nodes hold that have not listed their channels.
     held: BTreeMap<PaymentHash, Held>,
+    /// What arrived at nodes that have not listed their channels: the ways are yet to be looked at.
+    unlooked: Vec<(Attempt, PaymentHash, Vec<Scid>)>,
     /// Attempts whose held invoice may stand and that nobody knows of, until their node answers.
     abandoned: Vec<Attempt>,
-    /// The refusal that a peer last earned, as it was told, and when.
-    refused: BTreeMap<PeerKey, (String, Time)>,
+    /// How much was told of each peer lately.
+    told_of: BTreeMap<PeerKey, ToldOf>,
     timers: Timers,
     /// Whether nothing new is to be begun.
     is_stopping: bool,
@@ -154,12 +156,12 @@ impl Core {
             tracked: BTreeMap::new(),
             roster: Roster::default(),
             told: BTreeMap::new(),
-            words: BTreeMap::new(),
-            deserted: BTreeSet::new(),
+            asks: BTreeMap::new(),
             unanswered: VecDeque::new(),
             held: BTreeMap::new(),
+            unlooked: Vec::new(),
             abandoned: Vec::new(),
-            refused: BTreeMap::new(),
+            told_of: BTreeMap::new(),
             timers: Timers::default(),
             is_stopping: false,
             unsettled: BTreeSet::new(),
@@ -320,7 +322,11 @@ impl Core {
         }
         self.let_go(node, with, &named);
         if with.is_none() {
+            let views = &self.views;
+            self.sides
+                .retain(|(point, owner), _| *owner != node || views.of(*point, node).is_some());
             self.judge_held(node);
+            self.look_at_the_ways(node);
         }
     }
 

@@ -5,8 +5,9 @@
 //! not known here. It never fails for want of a network.
 //!
 //! What strangers can make this room hold is bounded: [`PEERS_KNOWN_MAX`](book) peers to dial,
-//! [`HALF_OPEN_MAX`](accept) handshakes, and for each of `peers_max` connections, and as many that
-//! have ended and are yet to be told, [`INBOX_BYTES_MAX`](link) of unread messages.
+//! twice [`HALF_OPEN_MAX`](accept) handshakes, [`REQUESTS_MAX`](actor) of those to be answered, and
+//! for each of `peers_max` connections, and as many that have ended and are yet to be told,
+//! [`INBOX_BYTES_MAX`](link) of unread messages.
 
 mod accept;
 mod actor;
@@ -15,12 +16,15 @@ mod answers;
 mod bans;
 mod book;
 mod bootstrap;
+mod bucket;
 mod dial;
 mod error;
 mod frames;
 mod handshake;
 mod link;
 mod node;
+mod records;
+mod standing;
 mod tie;
 mod way;
 
@@ -35,7 +39,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::actor::{Actor, Command};
-use self::bans::Bans;
+use self::standing::Standing;
 use crate::ids::{PeerKey, Topic};
 
 pub use self::bootstrap::Bootstrap;
@@ -70,6 +74,8 @@ pub struct Settings {
 /// What happens in the swarm.
 ///
 /// For one peer, `Connected` and `Disconnected` alternate, and `Message`s come only in between.
+/// They do not come to an end without [`Swarm::leave`], but by a panic of one of the swarm's tasks
+/// where that does not end the process, as it does in a release build.
 #[derive(Debug)]
 pub enum SwarmEvent {
     /// The DHT has stored where we are.
@@ -95,6 +101,8 @@ pub enum SwarmEvent {
         peer: PeerKey,
         /// Its message, of at most [`MESSAGE_BYTES_MAX`].
         bytes: Vec<u8>,
+        /// When it came, however long it lay unread.
+        at: Instant,
     },
     /// A peer cannot be sent to any longer.
     Disconnected {
@@ -112,7 +120,7 @@ pub enum SwarmEvent {
 pub struct Swarm {
     key: PeerKey,
     commands: mpsc::Sender<Command>,
-    bans: Arc<watch::Sender<Bans>>,
+    standing: Arc<watch::Sender<Standing>>,
     /// Every task of this swarm.
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -132,20 +140,20 @@ impl Swarm {
         let key = PeerKey::new(pair.public_key);
         let (events, told) = mpsc::channel(EVENTS_MAX);
         let (commands, received) = mpsc::channel(COMMANDS_MAX);
-        let bans = Arc::new(watch::Sender::new(Bans::default()));
+        let standing = Arc::new(watch::Sender::new(Standing::default()));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let actor = Actor::new(
             settings,
             pair,
             topic,
             events,
-            bans.subscribe(),
+            standing.subscribe(),
             tasks.clone(),
             stop.clone(),
         );
         tasks.spawn(actor.run(received));
         tasks.close();
-        Ok((Self { key, commands, bans, tasks, stop }, told))
+        Ok((Self { key, commands, standing, tasks, stop }, told))
     }
 
     /// The key that peers know us by.
@@ -164,10 +172,18 @@ impl Swarm {
         answered.await.unwrap_or(Err(SendError::Gone))
     }
 
-    /// Closes the connection to `peer`, and neither dials nor accepts it `for_how_long`.
+    /// Says that `peer` is no stranger. Its connection never gives way to another, and it is
+    /// dialed before others; that of whoever was not trusted does give way, the oldest first,
+    /// when every place is taken and another peer comes. Dropping the peer ends its trust.
+    pub fn trust(&self, peer: PeerKey) {
+        self.standing.send_if_modified(|standing| standing.trust(peer));
+    }
+
+    /// Closes the connection to `peer`, and neither dials nor accepts it `for_how_long`, or for
+    /// as long as was said before, if that ends later.
     pub fn drop_peer(&self, peer: PeerKey, for_how_long: Duration) {
         let now = Instant::now();
-        self.bans.send_modify(|bans| bans.add(now, peer, for_how_long));
+        self.standing.send_modify(|standing| standing.drop_peer(now, peer, for_how_long));
     }
 
     /// Takes leave of every peer and of the DHT. When it returns, no task and no socket is left;

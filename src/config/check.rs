@@ -52,7 +52,7 @@ pub(super) fn config(
     let secret = read_secret(file, credentials, findings);
     let nodes = node::read(&file.lightning_nodes, credentials, findings);
     let audit = read_audit(&file.audit, findings);
-    let settings = read_settings(file, findings);
+    let settings = read_settings(file, &nodes, findings);
     let swarm = read_swarm(&file.swarm, findings);
     let control = read_control(&file.control, &audit.storage, credentials, findings);
     Some(Config {
@@ -113,7 +113,7 @@ fn check_strength(secret: &Secret, is_weak_allowed: bool, key: &str, findings: &
 }
 
 /// What the core is told.
-fn read_settings(file: &File, findings: &mut Findings) -> Option<Settings> {
+fn read_settings(file: &File, nodes: &[node::Node], findings: &mut Findings) -> Option<Settings> {
     if file.trusted_nodes.is_empty() {
         let what = "empty, so every node that a holder of the secret runs may be asked and paid";
         findings.warn("trustedNodes", what);
@@ -126,6 +126,7 @@ fn read_settings(file: &File, findings: &mut Findings) -> Option<Settings> {
     let limits = limits::read(&file.limits, findings);
     Some(Settings {
         limits,
+        own: nodes.iter().filter_map(|node| node.pubkey).collect(),
         trusted,
         require_proof: file.require_proof,
         announce_interval: read_interval(file, findings)?,

@@ -54,6 +54,8 @@ pub enum Action {
         node: NodeId,
         /// The attempt that the invoice was made for.
         rebalance: RebalanceId,
+        /// The invoice's hash.
+        hash: PaymentHash,
     },
     /// Give the payment of a held invoice back, and cancel it; tried until the node has answered.
     CancelHeld {
@@ -61,6 +63,8 @@ pub enum Action {
         node: NodeId,
         /// The attempt that the invoice was made for.
         rebalance: RebalanceId,
+        /// The invoice's hash; `None` where nobody knows whether it was made.
+        hash: Option<PaymentHash>,
     },
     /// Cancel an invoice that is not to be paid any more.
     CancelInvoice {
@@ -91,6 +95,11 @@ pub enum Action {
         peer: PeerKey,
         /// What to say.
         message: Message,
+    },
+    /// Keep the connection to a peer, whoever else comes: it shares a channel with us.
+    TrustPeer {
+        /// The peer.
+        peer: PeerKey,
     },
     /// Send a peer away.
     DropPeer {

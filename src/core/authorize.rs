@@ -89,6 +89,8 @@ pub(crate) enum Asker {
     Peer {
         /// The peer.
         peer: PeerKey,
+        /// What it understands of our additions; `None` for a legacy peer.
+        version: Option<u64>,
         /// Its request as it came.
         request: Box<PayInvoice>,
         /// The request as the peer signed it, where it did.

@@ -205,7 +205,7 @@ impl fmt::Display for Rest {
             ),
             Self::PaidElsewhere { until } => write!(
                 f,
-                "the last payment came over another channel and was given back; \
+                "the last payment came over another channel; \
                  the next attempt may be made at {until}"
             ),
             Self::ByPeer { word, until } => {

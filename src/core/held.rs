@@ -22,16 +22,19 @@ impl Core {
             return;
         }
         self.held.remove(&hash);
-        let known = self.views.of(attempt.point, attempt.paid_to);
-        let came_over = |scid: &Scid| known.is_some_and(|view| view.channel.has_scid(*scid));
-        let is_right = !held.over.is_empty() && held.over.iter().all(came_over);
         let (node, rebalance) = (attempt.paid_to, attempt.rebalance);
+        let known = self.views.of(attempt.point, node).map(|view| &view.channel);
+        let is_known = |scid: &Scid| known.is_some_and(|channel| channel.has_scid(*scid));
+        let is_right = !held.over.is_empty() && held.over.iter().all(is_known);
         if is_right && held.paid >= attempt.amount {
-            self.actions.push(Action::SettleHeld { node, rebalance });
-        } else {
-            self.note_stray(&attempt, hash, held.over);
-            self.actions.push(Action::CancelHeld { node, rebalance });
+            self.actions.push(Action::SettleHeld { node, rebalance, hash });
+            return;
         }
+        // A channel that is gone tells nothing of the payer, and neither does a sum.
+        if known.is_some() && !is_right {
+            self.note_stray(&attempt, hash, held.over);
+        }
+        self.actions.push(Action::CancelHeld { node, rebalance, hash: Some(hash) });
     }
 
     /// Remembers that a payment came over other channels than asked, once.
@@ -65,7 +68,9 @@ impl Core {
         let node = attempt.paid_to;
         self.actions.push(match attempt.kind {
             InvoiceKind::Plain => Action::CancelInvoice { node, hash },
-            InvoiceKind::Held => Action::CancelHeld { node, rebalance: attempt.rebalance },
+            InvoiceKind::Held => {
+                Action::CancelHeld { node, rebalance: attempt.rebalance, hash: Some(hash) }
+            }
         });
     }
 }

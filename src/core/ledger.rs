@@ -77,14 +77,6 @@ impl Rebalance {
         }
     }
 
-    /// The invoice itself, once it stands.
-    pub(crate) const fn invoice(&self) -> Option<&String> {
-        match self {
-            Self::AwaitingInvoice(_) => None,
-            Self::AwaitingPayment(_, bill) => Some(&bill.invoice),
-        }
-    }
-
     /// The payment that the invoice is locked to, once it stands.
     pub(crate) const fn hash(&self) -> Option<PaymentHash> {
         match self {
@@ -129,7 +121,9 @@ impl Ledger {
             Entry::RebalanceSettled(attempt, hash) => self.end(attempt, Some(*hash), record.at),
             Entry::RebalanceFailed(attempt, hash, _) => self.end(attempt, *hash, record.at),
             Entry::PaidElsewhere(attempt, hash, over) => {
-                self.astray.insert(*hash, over.clone());
+                if self.rebalances.contains_key(&attempt.rebalance) {
+                    self.astray.insert(*hash, over.clone());
+                }
                 self.strayed_at.insert((attempt.paid_to, attempt.point), record.at);
                 self.strays.insert(attempt.paid_by);
             }

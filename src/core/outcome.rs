@@ -148,8 +148,13 @@ pub enum Cause {
         /// Its word.
         word: PeerWord,
     },
-    /// No peer speaks for the payer any more.
+    /// No peer speaks for the payer any more, or it went away without an answer.
     PeerGone,
+    /// Before the invoice was offered, something came in between.
+    Overtaken {
+        /// What, in a sentence.
+        why: String,
+    },
     /// The payment came over another channel than asked, and was given back.
     PaidElsewhere {
         /// The channels that it came over.
@@ -187,7 +192,8 @@ impl fmt::Display for Cause {
             Self::NoLongerNeeded => f.write_str("the payee needed it no more"),
             Self::InvoiceCanceled => f.write_str("the invoice expired unpaid"),
             Self::ByPeer { word } => write!(f, "the payer said: {word}"),
-            Self::PeerGone => f.write_str("no peer speaks for the payer any more"),
+            Self::PeerGone => f.write_str("the peer that speaks for the payer went away"),
+            Self::Overtaken { why } => write!(f, "before it was offered: {why}"),
             Self::PaidElsewhere { over } => {
                 f.write_str("the payment came over another channel and was given back: ")?;
                 write_all(f, over)

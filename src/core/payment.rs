@@ -11,12 +11,13 @@ use super::authorize::{Asker, Authorized, Look, Offer, Payer, Verdict};
 use super::ledger::{Certainty, Payment, Rebalance};
 use super::narrative::Narrative;
 use super::outcome::{Cause, Failure, Outcome};
+use super::peer::Party;
 use super::record::{Attempt, Entry, InvoiceKind};
 use super::refusal::Refusal;
 use super::request::Told;
 use super::side::{Settling, Side};
 use super::timer::Timer;
-use crate::ids::{ChannelPoint, NodeId, PaymentHash};
+use crate::ids::{ChannelPoint, NodeId, PaymentHash, PeerKey};
 use crate::time::Time;
 use crate::units::Msat;
 
@@ -60,9 +61,7 @@ impl Core {
     /// Judges an offer: pays, refuses, or lets it wait for HTLCs in flight.
     pub(super) fn judge(&mut self, offer: Offer) {
         let point = offer.attempt.point;
-        if !self.is_wanted(&offer) {
-            return self.withdraw(offer);
-        }
+        let Some(offer) = self.still_made(offer) else { return };
         match self.payer(&offer.attempt, Vec::new()).judge(&offer) {
             Verdict::Pay(authorized) => {
                 self.forget_waiting(point);
@@ -96,9 +95,7 @@ impl Core {
     /// An offer has waited long enough: it is refused, unless it can be paid at this moment.
     pub(super) fn give_up_waiting(&mut self, point: ChannelPoint) {
         let Some(offer) = self.offers.remove(&point) else { return };
-        if !self.is_wanted(&offer) {
-            return self.withdraw(offer);
-        }
+        let Some(offer) = self.still_made(offer) else { return };
         match self.payer(&offer.attempt, Vec::new()).judge(&offer) {
             Verdict::Pay(authorized) => self.pay(offer, authorized),
             Verdict::Wait(refusal) | Verdict::Refuse(refusal) => self.refuse(offer, refusal),
@@ -154,7 +151,13 @@ impl Core {
                 self.side(point, offer.attempt.paid_to).sent(hash);
                 Attempt { scid: authorized.scid(), ..offer.attempt }
             }
-            Asker::Peer { evidence, .. } => {
+            Asker::Peer { peer, request, evidence, .. } => {
+                self.narrate(Narrative::OnPayInvoice {
+                    remote_peer: peer,
+                    channel_id: request.scid,
+                    invoice: request.invoice,
+                    amount: request.tokens,
+                });
                 if let Some(evidence) = evidence {
                     self.record(Entry::RequestAttested(offer.attempt.clone(), evidence));
                 }
@@ -179,11 +182,37 @@ impl Core {
         }
     }
 
-    /// Whether the payee still wants what it offers; a peer judges that itself.
-    fn is_wanted(&self, offer: &Offer) -> bool {
+    /// The offer, if whoever made it may still make it and wants it; else it is ended here.
+    fn still_made(&mut self, offer: Offer) -> Option<Offer> {
         match offer.asker {
-            Asker::Own => self.is_needed(&offer.attempt),
-            Asker::Peer { .. } => true,
+            Asker::Own if !self.ledger.rebalances.contains_key(&offer.attempt.rebalance) => {
+                self.forget_waiting(offer.attempt.point);
+                None
+            }
+            Asker::Own if !self.is_needed(&offer.attempt) => {
+                self.withdraw(offer);
+                None
+            }
+            Asker::Own => Some(offer),
+            // What a peer needs it judges itself.
+            Asker::Peer { .. } => match self.check_asker(&offer) {
+                Ok(()) => Some(offer),
+                Err(refusal) => {
+                    self.refuse(offer, refusal);
+                    None
+                }
+            },
+        }
+    }
+
+    /// Lets go of the offers of a peer that goes away: it is another when it comes back.
+    pub(super) fn forget_offers_of(&mut self, gone: PeerKey) {
+        let is_its_own =
+            |offer: &Offer| matches!(offer.asker, Asker::Peer { peer, .. } if peer == gone);
+        let points: Vec<ChannelPoint> =
+            self.offers.iter().filter(|(_, it)| is_its_own(it)).map(|(point, _)| *point).collect();
+        for point in points {
+            self.forget_waiting(point);
         }
     }
 
@@ -240,6 +269,7 @@ impl Core {
         // A payment that its node does not know may have arrived: the invoice's node will tell.
         if failure != Failure::NotFound
             && let Some(asked) = self.awaiting_payment(hash)
+            && (asked.rebalance, asked.paid_to) == (attempt.rebalance, attempt.paid_to)
         {
             self.end_unpaid(asked, Some(hash), Cause::PaymentFailed { failure });
         }
@@ -372,7 +402,7 @@ impl Core {
     pub(super) fn resume_watching(&mut self, node: NodeId) {
         for attempt in self.abandoned.extract_if(.., |attempt| attempt.paid_to == node) {
             let rebalance = attempt.rebalance;
-            self.actions.push(Action::CancelHeld { node, rebalance });
+            self.actions.push(Action::CancelHeld { node, rebalance, hash: None });
         }
         for rebalance in self.ledger.rebalances.values() {
             if let Rebalance::AwaitingPayment(attempt, bill) = rebalance
@@ -396,7 +426,7 @@ impl Core {
 
     /// Whether the payee of an attempt is a node of others.
     fn is_for_peer(&self, attempt: &Attempt) -> bool {
-        !self.nodes.contains_key(&attempt.paid_to)
+        self.party(attempt.paid_to) != Some(Party::Ours)
     }
 
     /// Whether a side's figures are older than the last settlement.

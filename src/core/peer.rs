@@ -2,6 +2,8 @@
 //!
 //! What is asked and answered about payments is in [`super::request`].
 
+use std::time::Duration;
+
 use super::action::Action;
 use super::event::{Heard, OwnNode};
 use super::message::{Hello, Message, PeerPolicy};
@@ -12,9 +14,24 @@ use super::roster::Distrust;
 use super::timer::Timer;
 use super::{Core, refusal};
 use crate::ids::{ChannelPoint, NodeId, PeerKey};
+use crate::time::Time;
 
 /// What we understand of our own additions to the original's messages.
 const VERSION: u64 = 1;
+
+/// How much is told of one peer in that time: more than any honest one gives cause for.
+const TOLD_MAX: u32 = 30;
+/// See there.
+const TOLD_PERIOD: Duration = Duration::from_secs(60);
+/// Of how many peers that is counted.
+const TOLD_OF_MAX: usize = 1_024;
+
+/// How much was told of a peer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ToldOf {
+    since: Time,
+    count: u32,
+}
 
 /// Who speaks for a node of the cluster.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -33,7 +50,7 @@ pub(super) enum Party {
 impl Core {
     /// Who speaks for a node; `None` where it is none of the cluster's, as far as we know.
     pub(super) fn party(&self, node: NodeId) -> Option<Party> {
-        if self.nodes.contains_key(&node) {
+        if self.nodes.contains_key(&node) || self.settings.own.contains(&node) {
             return Some(Party::Ours);
         }
         let claim = self.roster.owner(node)?;
@@ -80,25 +97,47 @@ impl Core {
     /// A peer is gone: nobody speaks for its nodes, unless another peer does. What is open with
     /// it stays so until our nodes tell its end.
     pub(super) fn peer_disconnected(&mut self, peer: PeerKey, reason: String) {
-        if !self.roster.is_connected(peer) {
-            return;
-        }
-        self.refused.remove(&peer);
-        if self.roster.has_spoken(peer) {
+        if self.roster.has_spoken(peer) && self.may_tell_of(peer) {
             self.narrate(Narrative::PeerDisconnected { remote_peer: peer, reason });
         }
+        self.part_with(peer);
+    }
+
+    /// Forgets a peer that is gone: its offers, its claims, and what it was asked.
+    fn part_with(&mut self, peer: PeerKey) {
+        self.forget_offers_of(peer);
         self.withdraw_from(peer);
         for node in self.roster.disconnect(peer) {
             self.reconsider_with(node);
         }
     }
 
+    /// Whether another entry about a peer may go into the event log, which it could else fill.
+    pub(super) fn may_tell_of(&mut self, peer: PeerKey) -> bool {
+        let now = self.now;
+        if self.told_of.len() >= TOLD_OF_MAX && !self.told_of.contains_key(&peer) {
+            self.told_of.retain(|_, told| now < told.since + TOLD_PERIOD);
+        }
+        let has_room = self.told_of.len() < TOLD_OF_MAX || self.told_of.contains_key(&peer);
+        if !has_room {
+            return false;
+        }
+        let told = self.told_of.entry(peer).or_insert(ToldOf { since: now, count: 0 });
+        if told.since + TOLD_PERIOD <= now {
+            *told = ToldOf { since: now, count: 0 };
+        }
+        told.count += 1;
+        told.count <= TOLD_MAX
+    }
+
     /// A peer said something.
     pub(super) fn heard(&mut self, heard: Heard) {
         let peer = heard.peer;
         match self.roster.hear(self.now, peer) {
-            Some(true) => self.narrate(Narrative::PeerConnected { remote_peer: peer }),
-            Some(false) => {}
+            Some(true) if self.may_tell_of(peer) => {
+                self.narrate(Narrative::PeerConnected { remote_peer: peer });
+            }
+            Some(_) => {}
             None => return,
         }
         match heard.message {
@@ -114,18 +153,20 @@ impl Core {
 
     /// A peer speaks for a node.
     fn greeted(&mut self, peer: PeerKey, hello: &Hello) {
-        if self.nodes.contains_key(&hello.node) {
+        if self.party(hello.node) == Some(Party::Ours) {
             return self.drop_peer(peer, Distrust::ClaimsOurNode);
         }
         if self.settings.require_proof && hello.proof.is_none() {
             return self.drop_peer(peer, Distrust::Unproven);
         }
         let is_told = self.roster.is_told_lately(peer, hello.node, self.now);
-        match self.roster.claim(self.now, peer, hello) {
+        let is_news = match self.roster.claim(self.now, peer, hello) {
             Err(reason) => return self.drop_peer(peer, reason),
-            Ok(false) => {}
-            Ok(true) => {
-                let is_owner = self.roster.owner(hello.node).is_some_and(|it| it.peer == peer);
+            Ok(is_news) => is_news,
+        };
+        let is_owner = self.roster.owner(hello.node).is_some_and(|it| it.peer == peer);
+        if is_news {
+            if self.may_tell_of(peer) {
                 self.narrate(Narrative::PeerHello {
                     remote_peer: peer,
                     public_key: hello.node,
@@ -135,8 +176,9 @@ impl Core {
                     is_owner,
                 });
             }
+            self.reconsider_with(hello.node);
         }
-        if is_told {
+        if is_told || !is_owner {
             return;
         }
         // The peer may have lost what it was told, so it is told again.
@@ -206,11 +248,11 @@ impl Core {
     pub(super) fn drop_peer(&mut self, peer: PeerKey, reason: Distrust) {
         let code = refusal::code(&reason);
         let (remote_peer, said) = (peer, reason.to_string());
-        self.narrate(Narrative::PeerDropped { remote_peer, reason: said, code });
-        self.actions.push(Action::DropPeer { peer, reason });
-        for node in self.roster.disconnect(peer) {
-            self.reconsider_with(node);
+        if self.may_tell_of(peer) {
+            self.narrate(Narrative::PeerDropped { remote_peer, reason: said, code });
         }
+        self.actions.push(Action::DropPeer { peer, reason });
+        self.part_with(peer);
     }
 
     /// Looks again at all channels with a node of others.

@@ -15,7 +15,7 @@ use super::record::{Attempt, InvoiceKind};
 use super::refusal::Refusal;
 use super::timer::Timer;
 use super::view::View;
-use crate::ids::{ChannelPoint, NodeId, RebalanceId};
+use crate::ids::{ChannelPoint, NodeId, RebalanceId, Scid};
 use crate::time::Time;
 use crate::units::Msat;
 
@@ -55,6 +55,9 @@ impl Core {
         party: Party,
     ) -> Result<Attempt, Rest> {
         self.check_leave(point, payee, payer)?;
+        if self.ledger.is_open(point) {
+            return Err(Rest::AttemptOpen);
+        }
         let Some(view) = self.views.of(point, payee) else { return Err(Rest::ViewsDiffer) };
         let (rules, kind) = match party {
             Party::Ours => {
@@ -67,10 +70,7 @@ impl Core {
             return Err(Rest::AwaitingSnapshot);
         }
         let amount = self.wish(view, payee, &rules)?;
-        let scid = match party {
-            Party::Peer { version: None, .. } => view.channel.peer_scid,
-            Party::Ours | Party::Peer { version: Some(_), .. } => view.channel.scid,
-        };
+        let scid = id_for(view, party);
         let rebalance = RebalanceId::new([0; 16]);
         let attempt = |amount| Attempt {
             rebalance,
@@ -99,14 +99,23 @@ impl Core {
         if let Some(pause) = self.paused([payee, payer], point) {
             return Err(Rest::Paused { until: pause.until });
         }
-        if self.ledger.is_open(point) {
-            return Err(Rest::AttemptOpen);
-        }
         let strayed_at = self.ledger.strayed_at(payee, point);
         match strayed_at.map(|at| at + STRAY_REST).filter(|until| self.now < *until) {
             Some(until) => Err(Rest::PaidElsewhere { until }),
             None => Ok(()),
         }
+    }
+
+    /// Whether an attempt that was opened may still be asked of a peer, and in the same way.
+    pub(super) fn check_ask(&self, attempt: &Attempt) -> Result<(), Rest> {
+        let (point, payee, payer) = (attempt.point, attempt.paid_to, attempt.paid_by);
+        self.check_leave(point, payee, payer)?;
+        let party = self.party(payer).ok_or(Rest::PolicyUnknown)?;
+        let (_, kind) = self.check_peer(point, payee, payer, party)?;
+        let view = self.views.of(point, payee).ok_or(Rest::ViewsDiffer)?;
+        let scid = id_for(view, party);
+        // A peer that is asked in another way now is asked anew.
+        if (kind, scid) == (attempt.kind, attempt.scid) { Ok(()) } else { Err(Rest::PolicyUnknown) }
     }
 
     /// Whether a payer of ours can be asked at all.
@@ -253,5 +262,13 @@ impl Core {
             };
             self.narrate(narrative);
         }
+    }
+}
+
+/// The channel's id as `party` is asked by it: a legacy peer looks for its own.
+const fn id_for(view: &View, party: Party) -> Scid {
+    match party {
+        Party::Peer { version: None, .. } => view.channel.peer_scid,
+        Party::Ours | Party::Peer { version: Some(_), .. } => view.channel.scid,
     }
 }

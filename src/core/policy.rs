@@ -17,6 +17,8 @@ use crate::units::{Msat, Ppm};
 pub struct Settings {
     /// The limits, for all nodes and channels.
     pub limits: Limits,
+    /// The nodes that the operator names as ours, whether or not they have ever answered.
+    pub own: BTreeSet<NodeId>,
     /// The nodes of other owners that may be asked and paid; empty means all.
     pub trusted: BTreeSet<NodeId>,
     /// Whether a peer must prove that it runs the nodes that it speaks for.
@@ -39,6 +41,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             limits: Limits { base: Policy::default(), overrides: Vec::new() },
+            own: BTreeSet::new(),
             trusted: BTreeSet::new(),
             require_proof: false,
             announce_interval: Duration::from_secs(90),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Core;
 use super::action::Action;
+use super::answer::{Ask, AskState};
 use super::authorize::Offer;
 use super::decide::{Decision, decide};
 use super::event::InvoiceEnd;
@@ -15,7 +16,6 @@ use super::narrative::{Narrative, as_json};
 use super::outcome::Cause;
 use super::peer::Party;
 use super::record::{Attempt, Bill, Entry};
-use super::request::Answer;
 use super::side::Side;
 use crate::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
 use crate::time::Time;
@@ -23,6 +23,8 @@ use crate::units::Msat;
 
 /// How long an invoice may be paid. An invoice is made for one attempt and not offered again.
 const INVOICE_LIFE: Duration = Duration::from_secs(60);
+/// How long a side rests to which less arrived than it asked.
+const SHORT_REST: Duration = Duration::from_secs(60 * 60);
 /// How many blocks the payer must leave the payee: LND's own default, whatever a node's operator
 /// set, since a longer lock holds the channel and a shorter one invites a force close.
 const FINAL_CLTV: u64 = 80;
@@ -82,15 +84,21 @@ impl Core {
         }
     }
 
-    /// Asks the peer at the other end to pay, if the payment is still needed and it still there.
+    /// Asks the peer at the other end to pay, unless something came in between since the attempt
+    /// was opened.
     fn ask(&mut self, attempt: &Attempt, bill: &Bill, party: Option<Party>) {
         let Some(Party::Peer { peer, .. }) = party else {
             return self.end_unpaid(attempt.clone(), Some(bill.hash), Cause::PeerGone);
         };
+        if let Err(rest) = self.check_ask(attempt) {
+            let cause = Cause::Overtaken { why: rest.to_string() };
+            return self.end_unpaid(attempt.clone(), Some(bill.hash), cause);
+        }
         if !self.is_needed(attempt) {
             return self.end_unpaid(attempt.clone(), Some(bill.hash), Cause::NoLongerNeeded);
         }
         self.side(attempt.point, attempt.paid_to).sent(bill.hash);
+        self.asks.insert(bill.hash, Ask { peer, state: AskState::Unanswered });
         let message = Message::PayInvoice(PayInvoice {
             invoice: bill.invoice.clone(),
             tokens: Some(attempt.amount.sat()),
@@ -117,66 +125,74 @@ impl Core {
     pub(super) fn invoice_ended(&mut self, hash: PaymentHash, end: &InvoiceEnd) {
         let Some(attempt) = self.awaiting_payment(hash) else { return };
         self.held.remove(&hash);
-        let answer = self.words.remove(&hash);
-        let is_deserted = self.deserted.remove(&hash);
-        if answer.is_none() {
-            self.await_word(hash);
-        }
+        let state = self.end_ask(hash);
         match end {
             InvoiceEnd::Settled { paid, over } => {
-                self.look_at_the_way(&attempt, hash, *paid, over);
+                let point = attempt.point;
+                if self.offers.get(&point).is_some_and(|offer| offer.bill.hash == hash) {
+                    self.forget_waiting(point);
+                }
+                self.look_at_the_way(&attempt, hash, over);
                 self.record(Entry::RebalanceSettled(attempt.clone(), hash));
                 self.narrate(Narrative::InvoicePaid {
                     rebalance_id: attempt.rebalance,
                     payment_id: hash,
                     tokens: paid.sat(),
                 });
-                self.side(attempt.point, attempt.paid_to).succeeded();
-                self.await_snapshot(attempt.point, attempt.paid_to, hash);
-                self.unsettled.insert(attempt.point);
+                self.side(point, attempt.paid_to).succeeded();
+                self.look_at_the_sum(&attempt, *paid);
+                self.await_snapshot(point, attempt.paid_to, hash);
+                self.unsettled.insert(point);
             }
             InvoiceEnd::Canceled => {
-                let cause = match (self.ledger.astray(hash), answer) {
+                let cause = match (self.ledger.astray(hash), state) {
                     (Some(over), _) => Cause::PaidElsewhere { over: over.to_vec() },
-                    (None, Some(answer)) if !answer.is_confirmed => {
+                    (None, Some(AskState::Answered(answer))) if !answer.is_confirmed => {
                         self.hold_back(&attempt, &answer);
                         Cause::ByPeer { word: answer.word }
                     }
-                    (None, None) if is_deserted => Cause::PeerGone,
-                    (None, Some(_) | None) => Cause::InvoiceCanceled,
+                    (None, Some(AskState::Deserted)) => Cause::PeerGone,
+                    (None, Some(AskState::Unanswered | AskState::Answered(_)) | None) => {
+                        Cause::InvoiceCanceled
+                    }
                 };
                 self.end_unpaid(attempt, Some(hash), cause);
             }
         }
     }
 
-    /// Compares what arrived, and over which channels, with what was asked.
-    fn look_at_the_way(&mut self, attempt: &Attempt, hash: PaymentHash, paid: Msat, over: &[Scid]) {
-        let known = self.scids(attempt.point);
-        let is_known = |scid: &Scid| known.is_empty() || known.contains(scid);
-        if paid >= attempt.amount && over.iter().all(is_known) {
+    /// Compares the channels that a payment came over with the one that was asked. Where the
+    /// node's channels are not known at this moment, that waits for its list.
+    fn look_at_the_way(&mut self, attempt: &Attempt, hash: PaymentHash, over: &[Scid]) {
+        if !self.has_listed(attempt.paid_to) {
+            self.unlooked.push((attempt.clone(), hash, over.to_vec()));
             return;
         }
-        self.note_stray(attempt, hash, over.to_vec());
-        if paid < attempt.amount {
-            let (rebalance, asked) = (attempt.rebalance, attempt.amount);
-            let message = format!("rebalance {rebalance} asked {asked} and got {paid}");
-            self.narrate(Narrative::Error { message });
+        // A channel that was closed since is not listed, and has no ids to compare with.
+        let known = self.scids(attempt.point);
+        if !known.is_empty() && !over.iter().all(|scid| known.contains(scid)) {
+            self.note_stray(attempt, hash, over.to_vec());
         }
     }
 
-    /// Keeps in mind why a peer did not pay, and when and for what to ask it again.
-    fn hold_back(&mut self, attempt: &Attempt, answer: &Answer) {
-        let now = self.now;
-        let side = self.side(attempt.point, attempt.paid_to);
-        side.failed(now);
-        side.holds_until = side.holds_until.max(answer.retry_at);
-        side.by_peer = Some(answer.word.clone());
-        if let Some(max) = answer.max {
-            side.amount_max = Some(max);
-        } else if answer.is_for_want_of_room() {
-            side.halve(attempt.amount);
+    /// Looks at the ways of what arrived while a node's channels were not known.
+    pub(super) fn look_at_the_ways(&mut self, node: NodeId) {
+        let arrived = self.unlooked.extract_if(.., |(attempt, ..)| attempt.paid_to == node);
+        for (attempt, hash, over) in arrived.collect::<Vec<_>>() {
+            self.look_at_the_way(&attempt, hash, &over);
         }
+    }
+
+    /// Compares what arrived with what was asked: LND takes no less.
+    fn look_at_the_sum(&mut self, attempt: &Attempt, paid: Msat) {
+        if paid >= attempt.amount {
+            return;
+        }
+        let (rebalance, asked) = (attempt.rebalance, attempt.amount);
+        let message = format!("rebalance {rebalance} asked {asked} and got {paid}");
+        self.narrate(Narrative::Error { message });
+        let until = self.now + SHORT_REST;
+        self.side(attempt.point, attempt.paid_to).holds_until = Some(until);
     }
 
     /// Whether the payee still needs what it asked for, by its newest snapshot: it is below its
@@ -215,6 +231,7 @@ impl Core {
             | Cause::Refused { .. }
             | Cause::PaymentFailed { .. }
             | Cause::NoLongerNeeded
+            | Cause::Overtaken { .. }
             | Cause::PeerGone => false,
         };
         self.forget_waiting(point);
@@ -228,6 +245,9 @@ impl Core {
             });
         }
         let now = self.now;
+        if !matches!(cause, Cause::ByPeer { .. }) {
+            self.side(point, node).by_peer = None;
+        }
         match &cause {
             Cause::Refused { refusal } if refusal.retry_at().is_some() => {
                 self.side(point, node).refused(now);
@@ -240,6 +260,7 @@ impl Core {
             | Cause::PaidElsewhere { .. }
             | Cause::PeerGone
             | Cause::NoLongerNeeded
+            | Cause::Overtaken { .. }
             | Cause::Abandoned => {}
         }
         // Others may have been held back for its sake.

@@ -236,11 +236,6 @@ impl Roster {
         self.peers.keys().copied()
     }
 
-    /// Whether the peer is connected.
-    pub(crate) fn is_connected(&self, peer: PeerKey) -> bool {
-        self.peers.contains_key(&peer)
-    }
-
     fn forget(&mut self, node: NodeId, is_gone: impl Fn(&Claim) -> bool) {
         if let Some(claims) = self.claims.get_mut(&node) {
             claims.retain(|claim| !is_gone(claim));

@@ -48,6 +48,7 @@ impl Core {
     }
 
     fn tell_shared(&mut self, point: ChannelPoint, node: NodeId, remote_peer: PeerKey) {
+        self.actions.push(Action::TrustPeer { peer: remote_peer });
         let Some(View { channel, .. }) = self.views.of(point, node) else { return };
         let owner = self.roster.owner(channel.counterparty);
         let narrative = Narrative::PeerSharedChannel {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -18,8 +18,9 @@ use super::tell;
 use crate::audit::{Audit, AuditError, Mask};
 use crate::core::action::Action;
 use crate::core::event::Event;
+use crate::core::message::Message;
 use crate::core::outcome::Outcome;
-use crate::ids::NodeId;
+use crate::ids::{NodeId, PeerKey};
 use crate::lnd::Lnd;
 use crate::time::Time;
 
@@ -44,6 +45,8 @@ pub(super) struct Executor {
     pub(super) cancel: CancellationToken,
     /// Speaks to the peers, where there are any to be met.
     pub(super) speaker: Option<Speaker>,
+    /// Resolves when all that was to be said is said.
+    pub(super) said: Option<oneshot::Receiver<()>>,
     pub(super) hold_key: HoldKey,
     pub(super) mask: Mask,
     pub(super) is_verbose: bool,
@@ -59,12 +62,14 @@ impl Executor {
     }
 
     /// Performs a batch.
-    pub(super) fn perform(&self, now: Time, batch: Vec<Action>) {
+    pub(super) fn perform(&mut self, now: Time, batch: Vec<Action>) {
         let mut records = Vec::new();
         let mut effects: Vec<Effect> = Vec::new();
+        let mut words = Vec::new();
         for action in batch {
             match action {
                 Action::Record(record) => records.push(record),
+                Action::Send { peer, message } => words.push((peer, message)),
                 Action::Narrate(narrative) => {
                     tell::narrative(&narrative, &self.mask, self.is_verbose);
                     self.audit.narrate(now, &narrative);
@@ -73,7 +78,7 @@ impl Executor {
                 | Action::WatchInvoice { .. }
                 | Action::SettleHeld { .. }
                 | Action::CancelHeld { .. }
-                | Action::Send { .. }
+                | Action::TrustPeer { .. }
                 | Action::DropPeer { .. }
                 | Action::CancelInvoice { .. }
                 | Action::Pay(_)
@@ -82,6 +87,7 @@ impl Executor {
                 | Action::ReadForwarding { .. }) => effects.extend(self.effect(action)),
             }
         }
+        effects.extend(self.speech(words));
         if records.is_empty() {
             for effect in effects {
                 self.spawn(effect);
@@ -104,6 +110,27 @@ impl Executor {
         });
     }
 
+    /// The task of saying `words`, once all that was to be said before is said: a word that waits
+    /// for the disk is not overtaken by a later one.
+    fn speech(&mut self, words: Vec<(PeerKey, Message)>) -> Option<Effect> {
+        if words.is_empty() {
+            return None;
+        }
+        let speaker = self.speaker.clone()?;
+        let (said, next) = oneshot::channel::<()>();
+        let before = self.said.replace(next);
+        Some(Box::pin(self.errands.track_future(async move {
+            if let Some(before) = before {
+                // Where it was never said, nothing is waited for.
+                before.await.unwrap_or_default();
+            }
+            for (peer, message) in words {
+                speaker.say(peer, message).await;
+            }
+            drop(said);
+        })))
+    }
+
     /// Waits a moment for errands that were begun.
     pub(super) async fn finish_errands(&self) {
         self.errands.close();
@@ -120,15 +147,15 @@ impl Executor {
         let inputs = self.inputs.clone();
         let node = |id: &NodeId| self.nodes.get(id).map(|newest| newest.borrow().clone());
         Some(match action {
-            Action::Record(_) | Action::Narrate(_) => return None,
+            Action::Record(_) | Action::Narrate(_) | Action::Send { .. } => return None,
             action @ (Action::CreateInvoice { .. }
             | Action::WatchInvoice { .. }
             | Action::SettleHeld { .. }
             | Action::CancelHeld { .. }
             | Action::CancelInvoice { .. }) => return self.invoice_effect(action),
-            Action::Send { peer, message } => {
+            Action::TrustPeer { peer } => {
                 let speaker = self.speaker.clone()?;
-                Box::pin(self.errands.track_future(async move { speaker.say(peer, message).await }))
+                Box::pin(async move { speaker.trust(peer).await })
             }
             Action::DropPeer { peer, reason } => {
                 let speaker = self.speaker.clone()?;
@@ -190,17 +217,15 @@ impl Executor {
                 let (newest, told) = (self.nodes.get(&id)?.subscribe(), inputs.clone());
                 report(inputs, async move { Some(invoice::follow(newest, hash, told).await) })
             }
-            Action::SettleHeld { node: id, rebalance } => {
+            Action::SettleHeld { node: id, rebalance, hash } => {
                 let newest = self.nodes.get(&id)?.subscribe();
-                Box::pin(invoice::end_held(newest, self.hold_key.preimage(rebalance), Fate::Settle))
+                let fate = Fate::settle(self.hold_key.preimage(rebalance), hash);
+                Box::pin(invoice::end_held(newest, fate))
             }
-            Action::CancelHeld { node: id, rebalance } => {
+            Action::CancelHeld { node: id, rebalance, hash } => {
                 let newest = self.nodes.get(&id)?.subscribe();
-                Box::pin(invoice::end_held(
-                    newest,
-                    self.hold_key.preimage(rebalance),
-                    Fate::GiveBack,
-                ))
+                let hash = hash.unwrap_or_else(|| self.hold_key.preimage(rebalance).hash());
+                Box::pin(invoice::end_held(newest, Fate::GiveBack(hash)))
             }
             Action::CancelInvoice { node: id, hash } => {
                 let lnd = node(&id)?;
@@ -218,6 +243,7 @@ impl Executor {
             | Action::ListChannels { .. }
             | Action::ReadForwarding { .. }
             | Action::Send { .. }
+            | Action::TrustPeer { .. }
             | Action::DropPeer { .. } => return None,
         })
     }

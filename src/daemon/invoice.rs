@@ -113,24 +113,39 @@ pub(super) async fn follow(
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Fate {
     /// It is taken.
-    Settle,
+    Settle(Preimage),
     /// It is given back.
-    GiveBack,
+    GiveBack(PaymentHash),
 }
 
-/// Calls until the node has said yes or no. A no means that it holds nothing there: the watch over
-/// the invoice tells what became of it.
-pub(super) async fn end_held(newest: watch::Receiver<Lnd>, preimage: Preimage, fate: Fate) {
+impl Fate {
+    /// To take the payment under `hash`, if the key that it was made from is still there.
+    pub(super) fn settle(preimage: Preimage, hash: PaymentHash) -> Self {
+        if preimage.hash() == hash { Self::Settle(preimage) } else { Self::GiveBack(hash) }
+    }
+
+    fn hash(&self) -> PaymentHash {
+        match self {
+            Self::Settle(preimage) => preimage.hash(),
+            Self::GiveBack(hash) => *hash,
+        }
+    }
+}
+
+/// Calls until the node has done it, or the invoice has ended otherwise. A no is not the end: what
+/// a node holds must not lie there because of one error.
+pub(super) async fn end_held(newest: watch::Receiver<Lnd>, fate: Fate) {
     loop {
         let lnd = newest.borrow().clone();
         let answer = match fate {
-            Fate::Settle => lnd.settle_invoice(preimage).await,
-            Fate::GiveBack => lnd.cancel_invoice(preimage.hash()).await,
+            Fate::Settle(preimage) => lnd.settle_invoice(preimage).await,
+            Fate::GiveBack(hash) => lnd.cancel_invoice(hash).await,
         };
         match answer {
             Ok(()) => return,
-            Err(error @ LndError::Refused { .. }) => {
-                tracing::debug!("held invoice, {fate:?}: {}", tell::chain(&error));
+            Err(LndError::Refused { .. })
+                if matches!(lnd.has_ended(fate.hash()).await, Ok(true)) =>
+            {
                 return;
             }
             Err(error) => {

@@ -44,8 +44,8 @@ pub enum KeyError {
     },
     /// Others than its owner may read it.
     #[error(
-        "{} may be read by others: chmod 600 it, or remove it if they may have read it: a new one \
-         is made", path.display()
+        "{} may be read by others: chmod 600 it, unless they may have read it: then remove it \
+         while no held invoice is open, and a new one is made", path.display()
     )]
     Exposed {
         /// The file.
@@ -53,7 +53,8 @@ pub enum KeyError {
     },
     /// It holds something else.
     #[error(
-        "{} is not a key of 32 bytes: put the right file there, or remove it: a new one is made",
+        "{} is not a key of 32 bytes: put the right file there; without it, what held invoices \
+         were paid with cannot be taken, and peers know this daemon no more",
         path.display()
     )]
     Malformed {

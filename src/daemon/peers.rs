@@ -70,6 +70,9 @@ enum Order {
         peer: PeerKey,
         time: Duration,
     },
+    Trust {
+        peer: PeerKey,
+    },
     /// Whatever waits to be said is said now, and told when it is.
     LastWords {
         said: oneshot::Sender<()>,
@@ -108,6 +111,11 @@ impl Speaker {
     /// Sends a peer away for some time.
     pub(super) async fn send_away(&self, peer: PeerKey, time: Duration) {
         drop(self.orders.send(Order::SendAway { peer, time }).await);
+    }
+
+    /// Keeps the connection to a peer, whoever else comes.
+    pub(super) async fn trust(&self, peer: PeerKey) {
+        drop(self.orders.send(Order::Trust { peer }).await);
     }
 
     /// The text that a node of ours signs to prove that this daemon speaks for it.
@@ -308,6 +316,7 @@ impl Conversations {
                 }
             }
             Order::SendAway { peer, time } => self.swarm.drop_peer(peer, time),
+            Order::Trust { peer } => self.swarm.trust(peer),
             Order::LastWords { said } => {
                 self.say().await;
                 // Whoever asked may have waited long enough.
@@ -336,7 +345,7 @@ impl Conversations {
                 self.forget(peer);
                 PeerEvent::Disconnected { peer, reason: reason.to_string() }
             }
-            SwarmEvent::Message { peer, bytes } => match self.open(peer, &bytes) {
+            SwarmEvent::Message { peer, bytes, at } => match self.open(peer, &bytes, at) {
                 Some(event) => event,
                 None => return Ok(()),
             },
@@ -344,9 +353,11 @@ impl Conversations {
         self.told.send(told).await.map_err(|_| Unheard)
     }
 
-    /// Reads a document, and sends its peer away where no member would send it.
-    fn open(&mut self, peer: PeerKey, bytes: &[u8]) -> Option<PeerEvent> {
-        let (mono, wall) = (self.mono(), clock::wall());
+    /// Reads a document that came at `at`, and sends its peer away where no member would send it.
+    fn open(&mut self, peer: PeerKey, bytes: &[u8], at: Instant) -> Option<PeerEvent> {
+        // It is judged as it came, however long it waited here.
+        let mono = Time::default() + at.saturating_duration_since(self.began);
+        let wall = clock::wall().before(at.elapsed());
         let talk = self.talks.get_mut(&peer)?;
         match talk.inbox.open(&self.seal, bytes, mono, wall) {
             Ok(Opened::Message { message, sent_at, evidence }) => {

@@ -97,6 +97,7 @@ impl Run {
             errands: TaskTracker::new(),
             cancel: CancellationToken::new(),
             speaker,
+            said: None,
             hold_key: HoldKey::new(keys.hold),
             mask: Mask::new(config.audit.should_mask.clone()),
             is_verbose: config.audit.verbose_screen,

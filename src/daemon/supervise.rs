@@ -121,16 +121,21 @@ async fn session(
     if !info.is_synced {
         return (None, Broken::NotSynced);
     }
+    // What a peer is told of the node holds for the whole session, so an error is the session's.
+    let (can_hold, proof) = match speaker {
+        None => (false, None),
+        Some(speaker) => match (lnd.can_hold().await, prove(&lnd, info.id, speaker).await) {
+            (Ok(can_hold), Ok(proof)) => (can_hold, proof),
+            (Err(error), _) | (_, Err(error)) => return (None, error.into()),
+        },
+    };
     let node = OwnNode {
         id: info.id,
         alias: info.alias.clone(),
         network: info.network,
         rebalances: slot.node.rebalance,
-        can_hold: match speaker {
-            Some(_) => lnd.can_hold().await.unwrap_or(false),
-            None => false,
-        },
-        proof: prove(&lnd, info.id, speaker).await,
+        can_hold,
+        proof,
     };
     let refresh = slot.limits.of_node(&info.alias).refresh;
     let (events, mut received) = mpsc::channel(EVENTS_MAX);
@@ -156,15 +161,17 @@ async fn session(
     (has_listed.load(Ordering::Relaxed).then_some(info.id), error.into())
 }
 
-/// The node's signature under our claim to speak for it. Peers that do not ask for one do without.
-async fn prove(lnd: &Lnd, node: NodeId, speaker: Option<&Speaker>) -> Option<String> {
-    match lnd.sign_message(&speaker?.claim(node)).await {
-        Ok(proof) => Some(proof),
-        Err(error) => {
+/// The node's signature under our claim to speak for it; `None` where the macaroon does not allow
+/// it. Peers that do not ask for one do without.
+async fn prove(lnd: &Lnd, node: NodeId, speaker: &Speaker) -> Result<Option<String>, LndError> {
+    match lnd.sign_message(&speaker.claim(node)).await {
+        Ok(proof) => Ok(Some(proof)),
+        Err(error @ LndError::Permission { .. }) => {
             let error = tell::chain(&error);
             tracing::warn!(%node, error, "peers get no proof that this daemon runs the node");
-            None
+            Ok(None)
         }
+        Err(error) => Err(error),
     }
 }
 

@@ -148,6 +148,11 @@ impl Lnd {
         }
     }
 
+    /// Whether an invoice is settled or cancelled, or the node does not have it.
+    pub async fn has_ended(&self, hash: PaymentHash) -> Result<bool, LndError> {
+        Ok(matches!(self.look_up(hash).await?, State::Ended(_)))
+    }
+
     /// How an invoice stands.
     async fn look_up(&self, hash: PaymentHash) -> Result<State, LndError> {
         let request = lnrpc::PaymentHash { r_hash: hash.as_bytes().to_vec() };

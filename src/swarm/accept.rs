@@ -1,13 +1,16 @@
 //! Answers peers that dial us.
 //!
 //! A handshake comes over the DHT, costs us a signature's worth of work, and leaves a stream that
-//! waits for its first packet. A stranger may make many of them: the oldest give way to new ones.
+//! waits for its first packet. A stranger may make many of them: there is a bound on how many are
+//! answered in a time, and the oldest streams on which nothing came give way to new ones.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use libudx::{UdxRuntime, UdxSocket};
-use peeroxide_dht::hyperdht::{KeyPair, ServerEvent, alloc_stream_id};
+use peeroxide_dht::hyperdht::{KeyPair, ServerEvent};
 use peeroxide_dht::hyperdht_messages::{
     ERROR_NONE, FIREWALL_OPEN, HandshakeMessage, MODE_FROM_RELAY, MODE_FROM_SECOND_RELAY,
     MODE_FROM_SERVER, MODE_REPLY, encode_handshake_to_bytes,
@@ -23,7 +26,8 @@ use tokio_util::task::TaskTracker;
 
 use super::actor::Notice;
 use super::answers::Answers;
-use super::handshake::{noise_keys, payload, wire};
+use super::bucket::Bucket;
+use super::handshake::{noise_keys, payload, stream_id, wire};
 use super::link::Opened;
 use super::node::Net;
 use super::way::Way;
@@ -33,18 +37,75 @@ use crate::ids::PeerKey;
 /// to the stream's header. Its packets may be lost once or twice.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// How many streams wait for their peer.
+/// How many streams wait for their peer's first packet, and how many for what comes after it.
 const HALF_OPEN_MAX: usize = 64;
 
-/// Whom a handshake names, if that may be connected with: the caller knows.
-pub(super) type Judge<'a> = &'a dyn Fn(&PeerKey) -> bool;
+/// Who has begun a handshake, as the caller knows.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Guest {
+    /// Nobody who may be connected with.
+    Unwelcome,
+    /// Nobody we know.
+    Stranger,
+    /// Somebody who is connected or trusted.
+    Known,
+}
+
+/// A handshake that is fit to be answered.
+pub(super) struct Call {
+    asked: Vec<u8>,
+    answer: Vec<u8>,
+    noise: NoiseWrapResult,
+    stream_id: u32,
+    remote_id: u32,
+    back: Back,
+}
+
+impl Call {
+    /// Who has begun it, which is not proved before the stream is opened.
+    pub(super) fn peer(&self) -> PeerKey {
+        PeerKey::new(self.noise.remote_public_key)
+    }
+}
+
+/// The way back to whoever has begun a handshake.
+struct Back {
+    is_relayed: bool,
+    peer_address: Option<Ipv4Peer>,
+    reply: oneshot::Sender<Option<Vec<u8>>>,
+}
+
+impl Back {
+    fn send(self, noise: Option<Vec<u8>>) {
+        let (mode, peer_address) = if self.is_relayed {
+            (MODE_FROM_SERVER, self.peer_address)
+        } else {
+            (MODE_REPLY, None)
+        };
+        let reply = noise.and_then(|noise| {
+            let reply = HandshakeMessage { mode, noise, peer_address, relay_address: None };
+            encode_handshake_to_bytes(&reply).ok()
+        });
+        // Nobody waits for the reply when the DHT has just been left.
+        drop(self.reply.send(reply));
+    }
+}
+
+/// A stream that waits for its peer.
+#[derive(Debug)]
+struct HalfOpen {
+    task: AbortHandle,
+    /// Whether a packet of it has come.
+    has_begun: Arc<AtomicBool>,
+}
 
 /// What answers handshakes.
 #[derive(Debug)]
 pub(super) struct Door {
     me: KeyPair,
     answers: Answers,
-    half_open: VecDeque<AbortHandle>,
+    for_strangers: Bucket,
+    half_open: VecDeque<HalfOpen>,
     tasks: TaskTracker,
     notices: mpsc::Sender<Notice>,
     stop: CancellationToken,
@@ -57,83 +118,99 @@ impl Door {
         notices: mpsc::Sender<Notice>,
         stop: CancellationToken,
     ) -> Self {
-        let (answers, half_open) = (Answers::default(), VecDeque::new());
-        Self { me, answers, half_open, tasks, notices, stop }
+        let (answers, for_strangers) = (Answers::default(), Bucket::default());
+        Self { me, answers, for_strangers, half_open: VecDeque::new(), tasks, notices, stop }
     }
 
-    /// Answers what the DHT brings.
-    pub(super) fn answer(
+    /// Takes in what the DHT brings: a handshake that the caller is to judge. Everything else has
+    /// been answered when this returns.
+    pub(super) fn hear(
         &mut self,
-        net: &Net,
+        now: Instant,
         told: &[Ipv4Peer],
         event: ServerEvent,
-        may: Judge<'_>,
-    ) {
-        match event {
-            ServerEvent::PeerHandshake { msg, peer_address, reply_tx, .. } => {
-                let noise = self.answer_noise(net, told, msg.noise, may);
-                let is_relayed = matches!(msg.mode, MODE_FROM_RELAY | MODE_FROM_SECOND_RELAY);
-                let (mode, peer_address) =
-                    if is_relayed { (MODE_FROM_SERVER, peer_address) } else { (MODE_REPLY, None) };
-                let reply = noise.and_then(|noise| {
-                    let reply = HandshakeMessage { mode, noise, peer_address, relay_address: None };
-                    encode_handshake_to_bytes(&reply).ok()
-                });
-                // Nobody waits for the reply when the DHT has just been left.
-                drop(reply_tx.send(reply));
-            }
+    ) -> Option<Call> {
+        let ServerEvent::PeerHandshake { msg, peer_address, reply_tx, .. } = event else {
             // No hole is punched: a peer that asks for one gets no answer, and gives up.
-            ServerEvent::PeerHolepunch { reply_tx, .. } => drop(reply_tx.send(None)),
-            _ => {}
+            return None;
+        };
+        let is_relayed = matches!(msg.mode, MODE_FROM_RELAY | MODE_FROM_SECOND_RELAY);
+        let back = Back { is_relayed, peer_address, reply: reply_tx };
+        if let Some(answer) = self.answers.find(now, &msg.noise) {
+            back.send(Some(answer.clone()));
+            return None;
         }
+        let Some((answer, noise, stream_id, remote_id)) = self.shake_hands(told, &msg.noise) else {
+            back.send(None);
+            return None;
+        };
+        Some(Call { asked: msg.noise, answer, noise, stream_id, remote_id, back })
     }
 
-    fn answer_noise(
-        &mut self,
-        net: &Net,
+    /// Our part of the handshake, and the ids of the stream at our end and at the other.
+    fn shake_hands(
+        &self,
         told: &[Ipv4Peer],
-        noise_bytes: Vec<u8>,
-        may: Judge<'_>,
-    ) -> Option<Vec<u8>> {
-        let now = Instant::now();
-        if let Some(answer) = self.answers.find(now, &noise_bytes) {
-            return Some(answer.clone());
-        }
+        asked: &[u8],
+    ) -> Option<(Vec<u8>, NoiseWrapResult, u32, u32)> {
         let mut noise = NoiseWrap::new_responder(noise_keys(&self.me));
-        let theirs = noise.recv(&noise_bytes).ok()?;
+        let theirs = noise.recv(asked).ok()?;
         let remote_id = theirs.udx.and_then(|udx| u32::try_from(udx.id).ok())?;
         if theirs.error != ERROR_NONE {
             return None;
         }
-        let stream_id = alloc_stream_id();
+        let stream_id = stream_id()?;
         let ours = payload(FIREWALL_OPEN, stream_id, told.to_vec());
         let answer = noise.send(&ours).ok()?;
-        let noise = noise.finalize().ok()?;
-        if !may(&PeerKey::new(noise.remote_public_key)) {
-            return None;
+        Some((answer, noise.finalize().ok()?, stream_id, remote_id))
+    }
+
+    /// Answers a handshake of somebody who is judged to be such a guest, or sends it away.
+    pub(super) fn answer(&mut self, now: Instant, net: &Net, call: Call, guest: Guest) {
+        let is_let_in = match guest {
+            Guest::Unwelcome => false,
+            Guest::Stranger => self.for_strangers.take(now),
+            Guest::Known => true,
+        };
+        let Call { asked, answer, noise, stream_id, remote_id, back } = call;
+        if !is_let_in || !self.make_room() {
+            return back.send(None);
         }
         self.await_stream(net.clone(), noise, stream_id, remote_id);
-        self.answers.add(now, noise_bytes, answer.clone());
-        Some(answer)
+        self.answers.add(now, asked, answer.clone());
+        back.send(Some(answer));
+    }
+
+    /// Makes room for one more stream that waits: the oldest of those on which nothing came gives
+    /// way. False where too many have come so far that they would lose something.
+    fn make_room(&mut self) -> bool {
+        self.half_open.retain(|stream| !stream.task.is_finished());
+        let is_silent = |stream: &HalfOpen| !stream.has_begun.load(Ordering::Relaxed);
+        let silent = self.half_open.iter().filter(|stream| is_silent(stream)).count();
+        if self.half_open.len() - silent >= HALF_OPEN_MAX {
+            return false;
+        }
+        if silent >= HALF_OPEN_MAX
+            && let Some(oldest) = self.half_open.iter().position(is_silent)
+            && let Some(stream) = self.half_open.remove(oldest)
+        {
+            stream.task.abort();
+        }
+        true
     }
 
     /// Waits for the peer's stream in a task of its own.
     fn await_stream(&mut self, net: Net, noise: NoiseWrapResult, stream_id: u32, remote_id: u32) {
-        self.half_open.retain(|task| !task.is_finished());
-        if self.half_open.len() >= HALF_OPEN_MAX
-            && let Some(oldest) = self.half_open.pop_front()
-        {
-            oldest.abort();
-        }
-        let notices = self.notices.clone();
+        let (notices, has_begun) = (self.notices.clone(), Arc::new(AtomicBool::new(false)));
+        let begun = has_begun.clone();
         let accepting = async move {
-            if let Some(opened) = accept(&net, noise, stream_id, remote_id).await {
+            if let Some(opened) = accept(&net, noise, stream_id, remote_id, &begun).await {
                 // The actor is gone when nobody listens.
                 drop(notices.send(Notice::Accepted(Box::new(opened))).await);
             }
         };
         let task = self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(accepting));
-        self.half_open.push_back(task.abort_handle());
+        self.half_open.push_back(HalfOpen { task: task.abort_handle(), has_begun });
     }
 }
 
@@ -143,12 +220,14 @@ async fn accept(
     noise: NoiseWrapResult,
     stream_id: u32,
     remote_id: u32,
+    has_begun: &AtomicBool,
 ) -> Option<Opened> {
     let stream = UdxRuntime::new().ok()?.create_stream(stream_id).await.ok()?;
     let (first, came) = oneshot::channel();
     let hook = move |_: &UdxSocket, _, _| first.send(()).is_ok();
     stream.set_firewall_hook(&net.socket, remote_id, hook).ok()?;
     timeout(OPEN_TIMEOUT, came).await.ok()?.ok()?;
+    has_begun.store(true, Ordering::Relaxed);
 
     let NoiseWrapResult { tx, rx, handshake_hash, remote_public_key, .. } = noise;
     let session =
@@ -156,4 +235,49 @@ async fn accept(
     let stream = timeout(OPEN_TIMEOUT, session).await.ok()?.ok()?;
     let (peer, socket) = (PeerKey::new(remote_public_key), net.socket.clone());
     Some(Opened { peer, is_initiator: false, way: Way::Open, stream, socket })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    impl Door {
+        /// Begins to wait for a stream, of which a packet has come or not.
+        fn wait(&mut self, has_begun: bool) {
+            let task = self.tasks.spawn(pending::<()>()).abort_handle();
+            let has_begun = Arc::new(AtomicBool::new(has_begun));
+            self.half_open.push_back(HalfOpen { task, has_begun });
+        }
+    }
+
+    #[tokio::test]
+    async fn only_streams_that_sent_nothing_give_way() {
+        let (notices, _noticed) = mpsc::channel(1);
+        let me = KeyPair::from_seed([1; 32]);
+        let mut door = Door::new(me, TaskTracker::new(), notices, CancellationToken::new());
+        door.wait(true);
+        for _ in 0..HALF_OPEN_MAX {
+            assert!(door.make_room());
+            door.wait(false);
+        }
+        let second = door.half_open[1].task.clone();
+        assert!(door.make_room() && door.half_open.len() == HALF_OPEN_MAX);
+        while !second.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        assert!(!door.half_open[0].task.is_finished(), "though it is the oldest");
+
+        for _ in 1..HALF_OPEN_MAX {
+            assert!(door.make_room());
+            door.wait(true);
+        }
+        assert!(!door.make_room(), "there is nobody left who could give way");
+        door.half_open[0].task.abort();
+        while !door.half_open[0].task.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        assert!(door.make_room());
+    }
 }

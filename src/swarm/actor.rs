@@ -12,18 +12,22 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::accept::Door;
-use super::bans::Bans;
-use super::book::Book;
+use super::accept::{Door, Guest};
+use super::book::{Book, Room};
 use super::dial::{DialError, dial};
 use super::link::{Gone, Link, Opened, Surroundings, Teller};
 use super::node::{Attendant, Net, chance};
+use super::standing::Standing;
 use super::tie::newer_stays;
 use super::{SendError, Settings, SwarmEvent};
 use crate::ids::{PeerKey, Topic};
 
 /// How many notices wait; whoever has another one waits as well.
 const NOTICES_MAX: usize = 64;
+
+/// How many requests of those who dial us wait. Each costs curve operations, and whoever waits
+/// behind so many asks again or has gone: the oldest is not answered.
+const REQUESTS_MAX: usize = 256;
 
 /// A message to send.
 #[derive(Debug)]
@@ -38,6 +42,8 @@ pub(super) struct Command {
 pub(super) enum Notice {
     /// Our node of the DHT is in use.
     Up { net: Net, told: Vec<Ipv4Peer>, requests: mpsc::UnboundedReceiver<ServerEvent> },
+    /// Our node of the DHT has died.
+    Down,
     /// The addresses to tell peers, as the DHT knows them by now.
     Told(Vec<Ipv4Peer>),
     /// Peers were found under the topic.
@@ -75,7 +81,7 @@ pub(super) struct Actor {
     events: mpsc::Sender<SwarmEvent>,
     notices: mpsc::Sender<Notice>,
     noticed: mpsc::Receiver<Notice>,
-    bans: watch::Receiver<Bans>,
+    standing: watch::Receiver<Standing>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -87,7 +93,7 @@ impl Actor {
         pair: KeyPair,
         topic: Topic,
         events: mpsc::Sender<SwarmEvent>,
-        bans: watch::Receiver<Bans>,
+        standing: watch::Receiver<Standing>,
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Self {
@@ -117,15 +123,18 @@ impl Actor {
             events,
             notices,
             noticed,
-            bans,
+            standing,
             tasks,
             stop,
         }
     }
 
-    /// Runs until the swarm is left, or nobody is there any longer to be told of it.
+    /// Runs until the swarm is left, or nobody is there any longer to be told of it. If it should
+    /// panic where that does not end the process, the swarm is left, and whoever reads its events
+    /// sees their end.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let (stop, events) = (self.stop.clone(), self.events.clone());
+        let _leaves = stop.clone().drop_guard();
         loop {
             self.dial_who_is_due();
             let next = self.next_dial();
@@ -139,7 +148,7 @@ impl Actor {
                 },
                 // The actor holds a sender itself.
                 Some(notice) = self.noticed.recv() => self.notice(notice),
-                Ok(()) = self.bans.changed() => self.close_who_is_banned(),
+                Ok(()) = self.standing.changed() => self.heed_standing(),
                 request = request(&mut self.up) => self.answer(request),
                 () = sleep_until_some(next) => {}
             }
@@ -173,14 +182,16 @@ impl Actor {
         let now = Instant::now();
         match notice {
             Notice::Up { net, told, requests } => self.up = Some(Up { net, told, requests }),
+            Notice::Down => self.go_down(),
             Notice::Told(told) => {
                 if let Some(up) = &mut self.up {
                     up.told = told;
                 }
             }
             Notice::Found(peers) => {
+                let standing = self.standing.borrow();
                 for (peer, relays) in peers {
-                    self.book.found(now, peer, relays);
+                    self.book.found(now, peer, relays, standing.trusts(&peer));
                 }
             }
             Notice::Dialed { peer, result } => {
@@ -208,11 +219,14 @@ impl Actor {
                     && (older.is_over()
                         || newer_stays(&self.me, &peer, older.is_settled(), is_newer_ours))
             }
-            None => is_welcome(&self.links, &self.tellers, self.peers_max, &peer),
+            None => self.is_welcome(&peer),
         };
-        if !is_welcome || self.bans.borrow().until(now, &peer).is_some() {
+        if !is_welcome || self.standing.borrow().bans.until(now, &peer).is_some() {
             self.tasks.spawn(opened.refuse());
             return;
+        }
+        if !self.links.contains_key(&peer) && self.links.len() >= self.peers_max {
+            self.displace_one(now);
         }
         // A dial that was begun before would come after it, and seem to say that it was lost.
         if let Some(dial) = self.dials.remove(&peer) {
@@ -231,7 +245,21 @@ impl Actor {
         };
         let link = Link::start(self.next_id, opened, predecessor, &around);
         self.links.insert(peer, link);
-        self.book.connected(now, &peer);
+        let is_trusted = self.standing.borrow().trusts(&peer);
+        self.book.connected(now, &peer, is_trusted);
+    }
+
+    /// Ends the oldest connection with a peer that is not trusted.
+    fn displace_one(&mut self, now: Instant) {
+        let standing = self.standing.borrow();
+        let untrusted = self.links.iter().filter(|(peer, _)| !standing.trusts(peer));
+        let oldest = untrusted.min_by_key(|(_, link)| link.id).map(|(peer, link)| (*peer, link.id));
+        drop(standing);
+        let Some((peer, id)) = oldest else { return };
+        if let Some(link) = self.links.get(&peer) {
+            link.close(Gone::Displaced);
+        }
+        self.end(now, peer, id);
     }
 
     fn end(&mut self, now: Instant, peer: PeerKey, id: u64) {
@@ -243,35 +271,72 @@ impl Actor {
         }
     }
 
-    fn close_who_is_banned(&mut self) {
-        let bans = self.bans.borrow_and_update();
+    /// Whether a peer that is not connected may be: there is a place, or somebody's to be had.
+    fn is_welcome(&self, peer: &PeerKey) -> bool {
+        let standing = self.standing.borrow();
+        let untold = || self.tellers.iter().filter(|(_, teller)| !teller.is_finished());
+        let has_place = self.links.len() < self.peers_max
+            || self.links.keys().any(|connected| !standing.trusts(connected));
+        has_place && untold().count() < self.peers_max && untold().all(|(other, _)| other != peer)
+    }
+
+    /// Whom a handshake would let in.
+    fn guest(&self, now: Instant, peer: &PeerKey) -> Guest {
+        let standing = self.standing.borrow();
+        let is_connected = self.links.contains_key(peer);
+        if *peer == self.me
+            || standing.bans.until(now, peer).is_some()
+            || !(is_connected || self.is_welcome(peer))
+        {
+            Guest::Unwelcome
+        } else if is_connected || standing.trusts(peer) {
+            Guest::Known
+        } else {
+            Guest::Stranger
+        }
+    }
+
+    /// Takes in what the caller thinks of peers by now.
+    fn heed_standing(&mut self) {
+        let standing = self.standing.borrow_and_update();
         for (peer, link) in &self.links {
-            if bans.closes(peer, link.made) {
+            if standing.bans.closes(peer, link.made) {
                 link.close(Gone::Dropped);
             }
+        }
+        self.book.heed_trust(|peer| standing.trusts(peer));
+    }
+
+    /// Lets go of a node of the DHT that has died: its port is free once no stream uses it.
+    fn go_down(&mut self) {
+        self.up = None;
+        for dial in self.dials.values() {
+            dial.cancel();
+        }
+        for link in self.links.values() {
+            link.close(Gone::Restarting);
         }
     }
 
     /// Answers a peer that dials us.
     fn answer(&mut self, request: ServerEvent) {
-        let Self { door, up, links, tellers, peers_max, bans, me, .. } = self;
-        let Some(up) = up else { return };
-        let bans = bans.borrow();
+        let Some(up) = &self.up else { return };
         let now = Instant::now();
-        let may = |peer: &PeerKey| {
-            peer != me
-                && bans.until(now, peer).is_none()
-                && (links.contains_key(peer) || is_welcome(links, tellers, *peers_max, peer))
-        };
-        door.answer(&up.net, &up.told, request, &may);
+        let Some(call) = self.door.hear(now, &up.told, request) else { return };
+        let guest = self.guest(now, &call.peer());
+        self.door.answer(now, &up.net, call, guest);
     }
 
     fn dial_who_is_due(&mut self) {
         let Some(up) = &self.up else { return };
         let now = Instant::now();
-        let bans = self.bans.borrow();
-        let room = self.peers_max.saturating_sub(self.links.len());
-        let due = self.book.due(now, room, |peer| bans.until(now, peer));
+        let standing = self.standing.borrow();
+        let trusted = self.links.keys().filter(|peer| standing.trusts(peer)).count();
+        let room = Room {
+            free: self.peers_max.saturating_sub(self.links.len()),
+            for_trusted: self.peers_max.saturating_sub(trusted),
+        };
+        let due = self.book.due(now, room, |peer| standing.bans.until(now, peer));
         for (peer, relays) in due {
             let dialing = dial(up.net.clone(), self.pair.clone(), peer, relays);
             let (notices, cancel) = (self.notices.clone(), CancellationToken::new());
@@ -292,32 +357,41 @@ impl Actor {
     }
 }
 
-/// Whether a peer that is not connected may be.
-fn is_welcome(
-    links: &BTreeMap<PeerKey, Link>,
-    tellers: &BTreeMap<PeerKey, Teller>,
-    peers_max: usize,
-    peer: &PeerKey,
-) -> bool {
-    let untold = || tellers.iter().filter(|(_, teller)| !teller.is_finished());
-    links.len() < peers_max
-        && untold().count() < peers_max
-        && untold().all(|(other, _)| other != peer)
-}
-
 /// The next peer that dials us; never where there is no DHT.
 async fn request(up: &mut Option<Up>) -> ServerEvent {
-    if let Some(up) = up
-        && let Some(request) = up.requests.recv().await
-    {
-        return request;
+    let Some(Up { requests, .. }) = up else { return std::future::pending().await };
+    match next_of(requests).await {
+        Some(request) => request,
+        None => std::future::pending().await,
     }
-    std::future::pending().await
+}
+
+/// The next of those who wait, of whom only the latest are left.
+async fn next_of<T>(waiting: &mut mpsc::UnboundedReceiver<T>) -> Option<T> {
+    while waiting.len() > REQUESTS_MAX {
+        drop(waiting.try_recv());
+    }
+    waiting.recv().await
 }
 
 async fn sleep_until_some(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn of_too_many_who_wait_the_oldest_are_not_answered() {
+        let (comes, mut waiting) = mpsc::unbounded_channel();
+        for n in 0..1_000 {
+            comes.send(n).expect("somebody waits");
+        }
+        assert_eq!(next_of(&mut waiting).await, Some(1_000 - REQUESTS_MAX));
+        assert_eq!(next_of(&mut waiting).await, Some(1_001 - REQUESTS_MAX));
     }
 }

@@ -23,7 +23,7 @@ struct Ban {
 }
 
 impl Bans {
-    /// Drops `peer` from `now` on.
+    /// Drops `peer` from `now` on. What was to end later ends no earlier for that.
     pub(super) fn add(&mut self, now: Instant, peer: PeerKey, for_how_long: Duration) {
         if self.0.len() >= BANS_MAX && !self.0.contains_key(&peer) {
             let first = self.0.iter().min_by_key(|(_, ban)| ban.until).map(|(peer, _)| *peer);
@@ -31,7 +31,9 @@ impl Bans {
         }
         // A length of time that no clock reaches is a year.
         let year = Duration::from_secs(31_536_000);
-        self.0.insert(peer, Ban { since: now, until: now + for_how_long.min(year) });
+        let until = now + for_how_long.min(year);
+        let until = self.0.get(&peer).map_or(until, |ban| ban.until.max(until));
+        self.0.insert(peer, Ban { since: now, until });
     }
 
     /// Until when nothing is to do with `peer`, if that lies ahead.
@@ -62,6 +64,19 @@ mod tests {
         assert_eq!(bans.until(after(15), &peer), None);
         bans.add(after(6), other, Duration::MAX);
         assert!(bans.until(after(31_536_000), &other).is_some());
+    }
+
+    #[test]
+    fn a_shorter_ban_does_not_end_a_longer_one() {
+        let (peer, start) = (PeerKey::new([1; 32]), Instant::now());
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let mut bans = Bans::default();
+        bans.add(start, peer, Duration::from_secs(3_600));
+        bans.add(after(5), peer, Duration::from_secs(60));
+        assert!(bans.closes(&peer, after(5)));
+        assert_eq!(bans.until(after(65), &peer), Some(after(3_600)));
+        bans.add(after(3_590), peer, Duration::from_secs(60));
+        assert_eq!(bans.until(after(3_600), &peer), Some(after(3_650)));
     }
 
     #[test]

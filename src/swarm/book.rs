@@ -2,7 +2,12 @@
 //!
 //! Pure: it is told what happens and at which time, and how much of a wait chance adds. A peer
 //! that cannot be reached is tried ever more rarely, and forgotten until it is found again.
+//!
+//! Anybody can put records of peers that there are not into the DHT, any number of them. So those
+//! that we have met, and before them those that are trusted, keep their places and are dialed
+//! first.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -11,11 +16,15 @@ use tokio::time::Instant;
 
 use crate::ids::PeerKey;
 
-/// How many peers are known at most. One that fails gives way to one that is found.
+/// How many peers are known at most. Who was never met gives way to who was; among the same, one
+/// that fails gives way to one that is found.
 pub(super) const PEERS_KNOWN_MAX: usize = 512;
 
 /// How many peers are dialed at the same time.
 const DIALS_MAX: usize = 16;
+
+/// How many of them are peers that we never met, who may not exist.
+const DIALS_OF_UNMET_MAX: usize = 12;
 
 /// How long the smaller of two keys leaves the dialing to the other, which found it as well: two
 /// connections at once cost a message or two when one of them is given up.
@@ -51,6 +60,26 @@ struct Entry {
     state: State,
     /// How many times in a row a dial failed or a connection did not last.
     fails: u32,
+    rank: Rank,
+}
+
+/// Who keeps a place before whom.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Rank {
+    /// There is a record of it, which may be a lie.
+    Unmet,
+    /// It was connected.
+    Met,
+    Trusted,
+}
+
+/// How many more peers can be connected.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// In places that are free.
+    pub(super) free: usize,
+    /// Also in those of peers that are not trusted.
+    pub(super) for_trusted: usize,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -68,34 +97,49 @@ impl Book {
     }
 
     /// The DHT says that `peer` is reached over `relays`.
-    pub(super) fn found(&mut self, now: Instant, peer: PeerKey, mut relays: Vec<Ipv4Peer>) {
-        relays.retain(|relay| relay.port != 0);
+    pub(super) fn found(
+        &mut self,
+        now: Instant,
+        peer: PeerKey,
+        mut relays: Vec<Ipv4Peer>,
+        is_trusted: bool,
+    ) {
         relays.truncate(RELAYS_MAX);
         if peer == self.me {
             return;
         }
         if let Some(entry) = self.known.get_mut(&peer) {
-            if !relays.is_empty() {
+            if !relays.is_empty() && entry.relays != relays {
                 entry.relays = relays;
+                // It is elsewhere now: what failed there says nothing.
+                if let State::Waiting(at) = &mut entry.state {
+                    *at = (*at).min(now + WAIT_FIRST);
+                }
             }
             return;
         }
-        if self.known.len() >= PEERS_KNOWN_MAX && !self.forget_the_worst() {
-            return;
+        let rank = if is_trusted { Rank::Trusted } else { Rank::Unmet };
+        if self.has_room_for(rank) {
+            let wait = if self.me > peer { Duration::ZERO } else { SMALLER_KEY_WAIT };
+            let state = State::Waiting(now + wait);
+            self.known.insert(peer, Entry { relays, state, fails: 0, rank });
         }
-        let wait = if self.me > peer { Duration::ZERO } else { SMALLER_KEY_WAIT };
-        self.known.insert(peer, Entry { relays, state: State::Waiting(now + wait), fails: 0 });
     }
 
-    /// The peers to dial by now, those that wait longest first, if `room` more can be connected.
-    /// They count as being dialed from now on.
+    /// The peers to dial by now, those first that are trusted, then those that were met, and of
+    /// the same those that wait longest. They count as being dialed from now on.
     pub(super) fn due(
         &mut self,
         now: Instant,
-        room: usize,
+        room: Room,
         mut banned_until: impl FnMut(&PeerKey) -> Option<Instant>,
     ) -> Vec<(PeerKey, Vec<Ipv4Peer>)> {
-        let dialing = self.known.values().filter(|entry| entry.state == State::Dialing).count();
+        let dialed = self.known.values().filter(|entry| entry.state == State::Dialing);
+        let (mut dialing, mut unmet) = (0, 0);
+        for entry in dialed {
+            dialing += 1;
+            unmet += usize::from(entry.rank == Rank::Unmet);
+        }
         let mut due: Vec<_> = self
             .known
             .iter_mut()
@@ -110,8 +154,16 @@ impl Book {
                 State::Waiting(_) | State::Dialing | State::Connected(_) => None,
             })
             .collect();
-        due.sort_by_key(|(at, peer, _)| (*at, *peer));
-        due.truncate(DIALS_MAX.min(room).saturating_sub(dialing));
+        due.sort_by_key(|(at, peer, entry)| (Reverse(entry.rank), *at, *peer));
+        due.retain(|(_, _, entry)| {
+            let places = if entry.rank == Rank::Trusted { room.for_trusted } else { room.free };
+            let is_unmet = entry.rank == Rank::Unmet;
+            let is_dialed =
+                dialing < DIALS_MAX.min(places) && !(is_unmet && unmet >= DIALS_OF_UNMET_MAX);
+            dialing += usize::from(is_dialed);
+            unmet += usize::from(is_dialed && is_unmet);
+            is_dialed
+        });
         due.into_iter()
             .map(|(_, peer, entry)| {
                 entry.state = State::Dialing;
@@ -143,12 +195,24 @@ impl Book {
 
     /// There is a connection to `peer`, whoever dialed. One that was not found yet is known from
     /// here on, or it would be dialed once it is found.
-    pub(super) fn connected(&mut self, now: Instant, peer: &PeerKey) {
+    pub(super) fn connected(&mut self, now: Instant, peer: &PeerKey, is_trusted: bool) {
         let state = State::Connected(now);
+        let rank = if is_trusted { Rank::Trusted } else { Rank::Met };
         if let Some(entry) = self.known.get_mut(peer) {
-            entry.state = state;
-        } else if self.known.len() < PEERS_KNOWN_MAX || self.forget_the_worst() {
-            self.known.insert(*peer, Entry { relays: Vec::new(), state, fails: 0 });
+            (entry.state, entry.rank) = (state, rank);
+        } else if self.has_room_for(rank) {
+            self.known.insert(*peer, Entry { relays: Vec::new(), state, fails: 0, rank });
+        }
+    }
+
+    /// Whom `trusts` names is trusted, and nobody else.
+    pub(super) fn heed_trust(&mut self, trusts: impl Fn(&PeerKey) -> bool) {
+        for (peer, entry) in &mut self.known {
+            entry.rank = match entry.rank {
+                _ if trusts(peer) => Rank::Trusted,
+                Rank::Trusted => Rank::Met,
+                rank @ (Rank::Met | Rank::Unmet) => rank,
+            };
         }
     }
 
@@ -168,13 +232,19 @@ impl Book {
         }
     }
 
-    /// Forgets the peer that failed most, if one did.
-    fn forget_the_worst(&mut self) -> bool {
-        let failing = self
-            .known
-            .iter()
-            .filter(|(_, entry)| entry.fails > 0 && matches!(entry.state, State::Waiting(_)));
-        let worst = failing.max_by_key(|(_, entry)| entry.fails).map(|(peer, _)| *peer);
+    /// Whether there is room for one more of such a rank. To make it, one that waits is forgotten:
+    /// of those with a lower rank, and those of the same that fail, the lowest that failed most.
+    fn has_room_for(&mut self, rank: Rank) -> bool {
+        if self.known.len() < PEERS_KNOWN_MAX {
+            return true;
+        }
+        let gives_way = |entry: &Entry| {
+            let is_less = entry.rank < rank || (entry.rank == rank && entry.fails > 0);
+            is_less && matches!(entry.state, State::Waiting(_))
+        };
+        let losing = self.known.iter().filter(|(_, entry)| gives_way(entry));
+        let worst = losing.min_by_key(|(_, entry)| (entry.rank, Reverse(entry.fails)));
+        let worst = worst.map(|(peer, _)| *peer);
         worst.is_some_and(|worst| self.known.remove(&worst).is_some())
     }
 }
@@ -206,8 +276,13 @@ mod tests {
         PeerKey::new(key)
     }
 
-    fn dialed(book: &mut Book, now: Instant, room: usize) -> Vec<PeerKey> {
+    fn dialed(book: &mut Book, now: Instant, free: usize) -> Vec<PeerKey> {
+        let room = Room { free, for_trusted: free };
         book.due(now, room, |_| None).into_iter().map(|(peer, _)| peer).collect()
+    }
+
+    fn relay(port: u16) -> Vec<Ipv4Peer> {
+        vec![Ipv4Peer { host: "203.0.113.7".to_owned(), port }]
     }
 
     #[test]
@@ -225,8 +300,8 @@ mod tests {
     fn a_peer_that_dialed_us_before_it_was_found_is_not_dialed() {
         let now = Instant::now();
         let mut book = Book::new(LARGE);
-        book.connected(now, &SMALL);
-        book.found(now, SMALL, vec![]);
+        book.connected(now, &SMALL, false);
+        book.found(now, SMALL, vec![], false);
         assert!(dialed(&mut book, now, 9).is_empty());
         book.gone(now, &SMALL, 0);
         assert_eq!(dialed(&mut book, now + WAIT_FIRST, 9), [SMALL]);
@@ -236,14 +311,14 @@ mod tests {
     fn the_smaller_key_leaves_the_first_dial_to_the_larger() {
         let now = Instant::now();
         let mut large = Book::new(LARGE);
-        large.found(now, SMALL, vec![]);
+        large.found(now, SMALL, vec![], false);
         assert_eq!(dialed(&mut large, now, 9), [SMALL]);
         let mut small = Book::new(SMALL);
-        small.found(now, LARGE, vec![]);
+        small.found(now, LARGE, vec![], false);
         assert!(dialed(&mut small, now, 9).is_empty());
         assert_eq!(small.next(now), Some(now + SMALLER_KEY_WAIT));
         assert_eq!(dialed(&mut small, now + SMALLER_KEY_WAIT, 9), [LARGE]);
-        small.found(now, SMALL, vec![]);
+        small.found(now, SMALL, vec![], false);
         assert_eq!(small.known.len(), 1, "nobody dials itself");
     }
 
@@ -251,10 +326,10 @@ mod tests {
     fn a_peer_that_is_dialed_or_connected_is_not_dialed_again() {
         let now = Instant::now();
         let mut book = Book::new(LARGE);
-        book.found(now, SMALL, vec![]);
+        book.found(now, SMALL, vec![], false);
         assert_eq!(dialed(&mut book, now, 9), [SMALL]);
         assert!(dialed(&mut book, now + WAIT_MAX, 9).is_empty());
-        book.connected(now, &SMALL);
+        book.connected(now, &SMALL, false);
         book.failed(now, &SMALL, 0);
         assert!(dialed(&mut book, now + WAIT_MAX, 9).is_empty());
         book.gone(now, &SMALL, 0);
@@ -265,9 +340,9 @@ mod tests {
     fn only_a_connection_that_lasted_makes_the_next_dial_quick() {
         let mut now = Instant::now();
         let mut book = Book::new(LARGE);
-        book.found(now, SMALL, vec![]);
+        book.found(now, SMALL, vec![], false);
         let mut wait_after = |lasted| {
-            book.connected(now, &SMALL);
+            book.connected(now, &SMALL, false);
             now += lasted;
             book.gone(now, &SMALL, 0);
             book.next(now).map(|at| (at - now).as_millis())
@@ -281,7 +356,7 @@ mod tests {
     fn a_peer_that_stays_out_of_reach_is_forgotten() {
         let mut now = Instant::now();
         let mut book = Book::new(LARGE);
-        book.found(now, SMALL, vec![]);
+        book.found(now, SMALL, vec![], false);
         let mut dials = 0;
         while book.known.contains_key(&SMALL) {
             now += WAIT_MAX;
@@ -297,14 +372,14 @@ mod tests {
         let now = Instant::now();
         let mut book = Book::new(PeerKey::new([0xff; 32]));
         for n in 0..PEERS_KNOWN_MAX + 5 {
-            book.found(now, key(n), vec![]);
+            book.found(now, key(n), vec![], false);
         }
         assert_eq!(book.known.len(), PEERS_KNOWN_MAX);
         assert_eq!(dialed(&mut book, now, 3).len(), 3);
-        assert_eq!(dialed(&mut book, now, 999).len(), DIALS_MAX - 3);
+        assert_eq!(dialed(&mut book, now, 999).len(), DIALS_OF_UNMET_MAX - 3);
         assert!(dialed(&mut book, now, 999).is_empty());
         book.failed(now, &key(0), 0);
-        book.found(now, SMALL, vec![]);
+        book.found(now, SMALL, vec![], false);
         assert!(book.known.contains_key(&SMALL) && !book.known.contains_key(&key(0)));
     }
 
@@ -313,9 +388,88 @@ mod tests {
         let now = Instant::now();
         let end = now + Duration::from_secs(60);
         let mut book = Book::new(LARGE);
-        book.found(now, SMALL, vec![]);
-        assert!(book.due(now, 9, |_| Some(end)).is_empty());
+        book.found(now, SMALL, vec![], false);
+        let room = Room { free: 9, for_trusted: 9 };
+        assert!(book.due(now, room, |_| Some(end)).is_empty());
         assert_eq!(book.next(now), Some(end));
         assert_eq!(dialed(&mut book, end, 9), [SMALL]);
+    }
+
+    #[test]
+    fn records_of_peers_that_there_are_not_cost_those_we_met_nothing() {
+        let mut now = Instant::now();
+        let mut book = Book::new(PeerKey::new([0xff; 32]));
+        for (peer, is_trusted) in [(SMALL, false), (LARGE, true)] {
+            book.connected(now, &peer, is_trusted);
+            book.gone(now, &peer, 255);
+        }
+        for n in 0..2 * PEERS_KNOWN_MAX {
+            book.found(now, key(n), vec![], false);
+        }
+        // Those that we met wait for the end of a ban, while all others are dialed.
+        now += WAIT_MAX;
+        let room = Room { free: 9_999, for_trusted: 9_999 };
+        let has_met = |peer: &PeerKey| [SMALL, LARGE].contains(peer);
+        let due = book.due(now, room, |peer| has_met(peer).then_some(now + WAIT_FIRST));
+        assert_eq!(due.len(), DIALS_OF_UNMET_MAX);
+        now += WAIT_FIRST;
+        assert_eq!(dialed(&mut book, now, 9_999), [LARGE, SMALL], "the trusted one first");
+        for peer in [SMALL, LARGE] {
+            book.failed(now, &peer, 0);
+        }
+        for n in 2 * PEERS_KNOWN_MAX..3 * PEERS_KNOWN_MAX {
+            book.found(now, key(n), vec![], false);
+        }
+        let rank = |book: &Book, peer| book.known.get(&peer).map(|entry| entry.rank);
+        assert_eq!(
+            [SMALL, LARGE].map(|peer| rank(&book, peer)),
+            [Rank::Met, Rank::Trusted].map(Some)
+        );
+        assert_eq!(book.known.len(), PEERS_KNOWN_MAX);
+        let third = PeerKey::new([9; 32]);
+        book.found(now, third, vec![], true);
+        assert_eq!(
+            rank(&book, third),
+            Some(Rank::Trusted),
+            "a trusted one takes the place of one that never was"
+        );
+    }
+
+    #[test]
+    fn where_all_places_are_taken_only_the_trusted_are_dialed() {
+        let now = Instant::now();
+        let mut book = Book::new(PeerKey::new([0xff; 32]));
+        for peer in [SMALL, LARGE] {
+            book.found(now, peer, vec![], false);
+        }
+        let room = Room { free: 0, for_trusted: 1 };
+        assert!(book.due(now, room, |_| None).is_empty());
+        book.heed_trust(|peer| *peer == LARGE);
+        let due = book.due(now, room, |_| None);
+        assert_eq!(due.into_iter().map(|(peer, _)| peer).collect::<Vec<_>>(), [LARGE]);
+        book.heed_trust(|_| false);
+        assert_eq!([SMALL, LARGE].map(|peer| book.known[&peer].rank), [Rank::Unmet, Rank::Met]);
+    }
+
+    #[test]
+    fn a_peer_that_is_found_elsewhere_is_dialed_soon() {
+        let mut now = Instant::now();
+        let mut book = Book::new(LARGE);
+        book.found(now, SMALL, relay(1), false);
+        for _ in 0..10 {
+            now += WAIT_MAX;
+            assert_eq!(dialed(&mut book, now, 9), [SMALL]);
+            book.failed(now, &SMALL, 255);
+        }
+        let late = book.next(now).expect("it is dialed again");
+        assert!(late > now + WAIT_MAX / 2, "by now, it is dialed rarely");
+        for same in [relay(1), vec![]] {
+            book.found(now, SMALL, same, false);
+            assert_eq!(book.next(now), Some(late), "nothing new is known");
+        }
+        book.found(now, SMALL, relay(2), false);
+        assert_eq!(book.next(now), Some(now + WAIT_FIRST));
+        book.found(now + WAIT_FIRST / 2, SMALL, relay(3), false);
+        assert_eq!(book.next(now), Some(now + WAIT_FIRST), "no later for that");
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use libudx::UdxRuntime;
 use peeroxide_dht::crypto::hash;
-use peeroxide_dht::hyperdht::{KeyPair, alloc_stream_id};
+use peeroxide_dht::hyperdht::KeyPair;
 use peeroxide_dht::hyperdht_messages::{
     ERROR_NONE, FIREWALL_OPEN, FIREWALL_UNKNOWN, HandshakeMessage, MODE_FROM_CLIENT, MODE_REPLY,
     NoisePayload, PEER_HANDSHAKE, decode_handshake_from_bytes, encode_handshake_to_bytes,
@@ -18,7 +18,7 @@ use peeroxide_dht::secret_stream::SecretStream;
 use tokio::time::timeout;
 
 use super::addresses;
-use super::handshake::{noise_keys, payload, wire};
+use super::handshake::{noise_keys, payload, stream_id, wire};
 use super::link::Opened;
 use super::node::Net;
 use super::way::Way;
@@ -82,7 +82,7 @@ async fn try_to_dial(
     peer: PeerKey,
     relays: Vec<Ipv4Peer>,
 ) -> Result<Opened, DialError> {
-    let stream_id = alloc_stream_id();
+    let stream_id = stream_id().ok_or(DialError::NoStream)?;
     let told = net.addresses().await;
     let mut tried: Vec<Ipv4Peer> = Vec::new();
     for relay in relays {
@@ -156,7 +156,7 @@ async fn open(
     if !is_open && !shares_our_nat {
         return Err(DialError::Firewalled);
     }
-    let address = addresses::to_dial(&payload.addresses4, &seen, shares_our_nat);
+    let address = addresses::to_dial(&payload.addresses4, &seen, shares_our_nat, net.host);
     let address = address.ok_or(DialError::NotFound)?;
     let remote_id = payload.udx.and_then(|udx| u32::try_from(udx.id).ok());
     let remote_id = remote_id.ok_or(DialError::NoStream)?;

@@ -39,6 +39,9 @@ pub enum SwarmError {
         #[source]
         source: Box<HyperDhtError>,
     },
+    /// Our node of the DHT has ended, though nobody ended it.
+    #[error("our DHT node has died (is started again)")]
+    NodeDied,
     /// No node of the DHT answers.
     #[error("no DHT node answers over {bootstrap} (should be reachable from here by UDP)")]
     NoNodes {

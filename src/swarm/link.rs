@@ -5,12 +5,13 @@
 //! something empty when nothing is: every write waits for the other end to say that it has come,
 //! so a peer that has died is noticed. The teller tells `Connected`, the inbox, `Disconnected`.
 //!
-//! The transport acknowledges what it receives, read or not, and keeps it without a bound. So the
-//! reader never waits for the teller: a peer whose messages come faster than they are read is
+//! The transport keeps 256 KiB that nobody reads, and then lets the peer try again and again. So
+//! the reader never waits for the teller: a peer whose messages come faster than they are read is
 //! dropped once [`INBOX_BYTES_MAX`] of them lie in its inbox.
 
 use std::fmt;
 use std::io;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -43,7 +44,8 @@ const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(8);
 /// How long after one connection another one can be made that does not know of it.
 const SETTLED: Duration = Duration::from_secs(2);
 
-/// How long a farewell may take: the write that is under way, and then the FIN.
+/// How long a farewell may take: the write that is under way, and what else was said before we
+/// left; and then the FIN.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How many messages wait to be written to one peer: what our own pacing sends in two seconds,
@@ -74,8 +76,12 @@ pub enum Gone {
     Flooding,
     /// Another connection with the same peer took its place.
     Replaced,
+    /// Its place was needed for another peer, and nobody trusts this one.
+    Displaced,
     /// We dropped the peer.
     Dropped,
+    /// Our node of the DHT has died, whose socket the connection went through.
+    Restarting,
     /// We leave the swarm.
     Leaving,
 }
@@ -89,7 +95,9 @@ impl fmt::Display for Gone {
             Self::TooLong => "the peer sent a message that is too long",
             Self::Flooding => "the peer sent more than was read",
             Self::Replaced => "replaced by another connection with the peer",
+            Self::Displaced => "its place was needed for another peer",
             Self::Dropped => "dropped by us",
+            Self::Restarting => "our DHT node is started again",
             Self::Leaving => "we leave the swarm",
         })
     }
@@ -237,8 +245,14 @@ impl Link {
     }
 }
 
-/// A message in the inbox, and its share of the room there.
-type Unread = (Vec<u8>, OwnedSemaphorePermit);
+/// A message in the inbox.
+struct Unread {
+    bytes: Vec<u8>,
+    /// When it came.
+    at: Instant,
+    /// Its share of the room.
+    share: OwnedSemaphorePermit,
+}
 
 async fn read(mut reading: Reading, inbox: mpsc::Sender<Unread>, end: Arc<End>) {
     let room = Arc::new(Semaphore::new(INBOX_BYTES_MAX));
@@ -247,14 +261,14 @@ async fn read(mut reading: Reading, inbox: mpsc::Sender<Unread>, end: Arc<End>) 
             read = reading.read() => read,
             () = end.has_come.cancelled() => return,
         };
-        let message = match read {
-            Ok(Some(message)) => message,
+        let bytes = match read {
+            Ok(Some(bytes)) => bytes,
             Ok(None) => break Gone::Closed,
             Err(error) => break broken(&error),
         };
-        let cost = u32::try_from(message.len() + MESSAGE_COST).unwrap_or(u32::MAX);
+        let cost = u32::try_from(bytes.len() + MESSAGE_COST).unwrap_or(u32::MAX);
         let Ok(share) = room.clone().try_acquire_many_owned(cost) else { break Gone::Flooding };
-        if inbox.try_send((message, share)).is_err() {
+        if inbox.try_send(Unread { bytes, at: Instant::now(), share }).is_err() {
             break Gone::Flooding;
         }
         end.has_read.store(true, Ordering::Relaxed);
@@ -272,6 +286,10 @@ fn broken(error: &SecretStreamError) -> Gone {
 }
 
 async fn write(mut writing: Writing, mut outbox: mpsc::Receiver<Vec<u8>>, end: Arc<End>) {
+    let mut farewell = pin!(async {
+        end.has_come.cancelled().await;
+        sleep(FAREWELL_TIMEOUT).await;
+    });
     loop {
         let message = tokio::select! {
             biased;
@@ -283,16 +301,26 @@ async fn write(mut writing: Writing, mut outbox: mpsc::Receiver<Vec<u8>>, end: A
             },
             () = sleep(KEEPALIVE) => Vec::new(),
         };
-        let farewell = async {
-            end.has_come.cancelled().await;
-            sleep(FAREWELL_TIMEOUT).await;
-        };
         tokio::select! {
             written = timeout(ACKNOWLEDGE_TIMEOUT, writing.write(&message)) => match written {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => break end.come(Gone::Silent),
             },
-            () = farewell => break,
+            () = &mut farewell => break,
+        }
+    }
+    if end.reason.get() == Some(&Gone::Leaving) {
+        // What was to be said before we left is said, such as how a payment went.
+        let last_words = async {
+            while let Ok(message) = outbox.try_recv() {
+                writing.write(&message).await?;
+            }
+            Ok::<_, SecretStreamError>(())
+        };
+        tokio::select! {
+            // Whoever hears them no longer needs no farewell.
+            said = last_words => drop(said),
+            () = &mut farewell => {}
         }
     }
     if end.reason.get() != Some(&Gone::Silent) {
@@ -317,11 +345,11 @@ async fn tell(
         return;
     }
     end.is_told.store(true, Ordering::Relaxed);
-    while let Some((bytes, share)) = inbox.recv().await {
+    while let Some(Unread { bytes, at, share }) = inbox.recv().await {
         if end.reason.get() == Some(&Gone::Dropped) {
             break;
         }
-        if events.send(SwarmEvent::Message { peer, bytes }).await.is_err() {
+        if events.send(SwarmEvent::Message { peer, bytes, at }).await.is_err() {
             return;
         }
         drop(share);

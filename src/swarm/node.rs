@@ -14,17 +14,20 @@ use peeroxide_dht::holepuncher::Holepuncher;
 use peeroxide_dht::hyperdht::{
     self, DEFAULT_BOOTSTRAP, HyperDhtConfig, HyperDhtError, HyperDhtHandle, KeyPair, ServerEvent,
 };
+use peeroxide_dht::hyperdht_messages::LOOKUP;
 use peeroxide_dht::messages::Ipv4Peer;
+use peeroxide_dht::rpc::UserRequestParams;
 use tokio::net::lookup_host;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::actor::Notice;
 use super::book::back_off;
+use super::records::{self, RECORDS_MAX, Record};
 use super::{Settings, SwarmError, SwarmEvent, addresses};
-use crate::ids::{PeerKey, Topic};
+use crate::ids::Topic;
 
 /// The waits between announcements. Peers that start together find each other in the first ones;
 /// the last is well within the twenty minutes that the DHT remembers us.
@@ -35,11 +38,9 @@ const ANNOUNCE_WAITS: [Duration; 4] = [
     Duration::from_secs(300),
 ];
 
-/// How many records a node of the DHT gives out, and keeps, of one topic. Where there are so many
-/// there are more: whom they name changes with each announcement, so we ask more often.
-const RECORDS_MAX: usize = 20;
-
-/// The first waits of a crowd, and the longest one.
+/// The first waits of a crowd, and the longest one. Where a node of the DHT gives out all the
+/// records that it keeps of a topic, there are more peers: whom they name changes with each
+/// announcement, so we ask more often.
 const CROWD_WAIT_FIRST: Duration = Duration::from_secs(1);
 const CROWD_WAIT_MAX: Duration = Duration::from_secs(60);
 
@@ -58,8 +59,14 @@ const SILENT_ROUNDS_MAX: u32 = 2;
 /// How often a node at rest is asked whether it still knows anybody; it pings those itself.
 const LONELINESS_CHECK: Duration = Duration::from_secs(10);
 
+/// How often it is looked whether a node lives.
+const LIFE_CHECK: Duration = Duration::from_secs(1);
+
 /// The longest wait until nodes are looked for again, or the port is tried again.
 const OFFLINE_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// How long until a node that has died is started again: its socket is closed by then.
+const RESTART_WAIT: Duration = Duration::from_secs(1);
 
 /// How long a node may take to end.
 const END_TIMEOUT: Duration = Duration::from_secs(1);
@@ -73,7 +80,8 @@ pub(super) struct Net {
     pub(super) dht: HyperDhtHandle,
     /// The socket that streams go through.
     pub(super) socket: UdxSocket,
-    host: IpAddr,
+    /// The address that we listen on.
+    pub(super) host: IpAddr,
     port: u16,
 }
 
@@ -132,6 +140,13 @@ impl Node {
         &self.dht.0
     }
 
+    /// Resolves when it has ended, which it does of itself only by a panic.
+    async fn died(&self) {
+        while !self.served.is_finished() {
+            sleep(LIFE_CHECK).await;
+        }
+    }
+
     /// Ends it, and waits until its sockets are closed, as far as no stream uses them.
     pub(super) async fn end(self) {
         drop(self.dht);
@@ -159,18 +174,26 @@ pub(super) struct Attendant {
 }
 
 impl Attendant {
-    /// Runs until the swarm is left.
+    /// Runs until the swarm is left. If it should panic where that does not end the process, the
+    /// swarm is left, and whoever reads its events sees their end.
     pub(super) async fn attend(self) {
+        let _leaves = self.stop.clone().drop_guard();
         while let Some(started) = self.stop.run_until_cancelled(self.start()).await {
             let (node, net, requests) = started;
-            let stayed = self.stop.run_until_cancelled(self.stay(&node, net, requests)).await;
-            if stayed.is_none() {
+            let stay = async {
+                tokio::select! {
+                    () = self.stay(node.dht(), net, requests) => {}
+                    () = node.died() => {}
+                }
+            };
+            if self.stop.run_until_cancelled(stay).await.is_none() {
                 self.take_leave(node.dht()).await;
                 return node.end().await;
             }
-            tracing::warn!("the DHT node has died, and is started again");
+            self.notify(Notice::Down).await;
+            self.tell(SwarmEvent::Offline { reason: SwarmError::NodeDied }).await;
             drop(node);
-            self.stop.run_until_cancelled(sleep(OFFLINE_WAIT_MAX)).await;
+            self.stop.run_until_cancelled(sleep(RESTART_WAIT)).await;
         }
     }
 
@@ -217,15 +240,21 @@ impl Attendant {
     }
 
     /// Announces us and looks for others, as long as the node lives.
-    async fn stay(&self, node: &Node, net: Net, requests: mpsc::UnboundedReceiver<ServerEvent>) {
-        let (dht, port, told) = (node.dht(), net.port, net.addresses().await);
+    async fn stay(
+        &self,
+        dht: &HyperDhtHandle,
+        net: Net,
+        requests: mpsc::UnboundedReceiver<ServerEvent>,
+    ) {
+        let (port, told) = (net.port, net.addresses().await);
         self.notify(Notice::Up { net: net.clone(), told, requests }).await;
         // It cannot fail while the node runs; that nobody was found is seen below.
         drop(timeout(BOOTSTRAP_TIMEOUT, dht.bootstrapped()).await);
         let (mut presence, mut round, mut fails) = (Presence::Unknown, 0, 0);
         loop {
             let Ok(known) = dht.table_size().await else { return };
-            if known == 0 || !self.announce(dht).await {
+            let near = if known == 0 { None } else { self.announce(dht).await };
+            let Some(near) = near else {
                 fails += 1;
                 if presence != Presence::Offline && (known == 0 || fails > SILENT_ROUNDS_MAX) {
                     presence = Presence::Offline;
@@ -236,13 +265,13 @@ impl Attendant {
                 self.find_nodes(dht).await;
                 round = 0;
                 continue;
-            }
+            };
             if presence != Presence::Joined {
                 presence = Presence::Joined;
                 self.tell(SwarmEvent::Joined { port }).await;
             }
             fails = 0;
-            let is_crowd = self.look_up(dht).await;
+            let is_crowd = self.look_up(dht, near).await;
             self.notify(Notice::Told(net.addresses().await)).await;
             rest(dht, announce_wait(round, is_crowd, chance())).await;
             round += 1;
@@ -265,27 +294,41 @@ impl Attendant {
         }
     }
 
-    /// Tells the DHT where we are; false where no node answers.
-    async fn announce(&self, dht: &HyperDhtHandle) -> bool {
+    /// Tells the DHT where we are, and names the nodes that keep the topic's records; `None` where
+    /// no node answers.
+    async fn announce(&self, dht: &HyperDhtHandle) -> Option<Vec<Ipv4Peer>> {
         let key = hash(&self.me.public_key);
         let announced = async {
             // First ourselves: the nodes that take that in are those that others dial us over.
             let found = dht.announce(key, &self.me, &[]).await?;
             let relays = dht.current_relay_addresses();
-            dht.announce(*self.topic.as_bytes(), &self.me, &relays).await?;
-            Ok::<_, HyperDhtError>(!found.closest_nodes.is_empty())
+            let near = dht.announce(*self.topic.as_bytes(), &self.me, &relays).await?;
+            let is_heard = !found.closest_nodes.is_empty();
+            Ok::<_, HyperDhtError>(is_heard.then_some(near.closest_nodes))
         };
-        timeout(ROUND_TIMEOUT, announced).await.is_ok_and(|heard| heard.unwrap_or(false))
+        timeout(ROUND_TIMEOUT, announced).await.ok()?.ok()?
     }
 
-    /// Asks the DHT who else is there; true where there are more than it says.
-    async fn look_up(&self, dht: &HyperDhtHandle) -> bool {
-        let looked_up = timeout(ROUND_TIMEOUT, dht.lookup(*self.topic.as_bytes())).await;
-        let Ok(Ok(results)) = looked_up else { return false };
-        let is_crowd = results.iter().any(|result| result.peers.len() >= RECORDS_MAX);
-        let records = results.into_iter().flat_map(|result| result.peers);
-        let peers = records.map(|record| (PeerKey::new(record.public_key), record.relay_addresses));
-        self.notify(Notice::Found(peers.collect())).await;
+    /// Asks the nodes `near` the topic who else is there; true where there are more than they say.
+    async fn look_up(&self, dht: &HyperDhtHandle, near: Vec<Ipv4Peer>) -> bool {
+        let mut asked = JoinSet::new();
+        for node in near {
+            asked.spawn(records_of(dht.clone(), node, self.topic));
+        }
+        let (mut found, mut is_crowd) = (Vec::new(), false);
+        let answered = async {
+            while let Some(answer) = asked.join_next().await {
+                let Ok(Some(records)) = answer else { continue };
+                is_crowd |= records.len() >= RECORDS_MAX;
+                found.extend(records);
+            }
+        };
+        // What was answered by then counts.
+        drop(timeout(ROUND_TIMEOUT, answered).await);
+        for (_, relays) in &mut found {
+            relays.retain(|relay| addresses::usable(relay, self.settings.host).is_some());
+        }
+        self.notify(Notice::Found(found)).await;
         is_crowd
     }
 
@@ -315,6 +358,15 @@ enum Presence {
     Unknown,
     Joined,
     Offline,
+}
+
+/// The records of the topic that `node` keeps; `None` where it does not say.
+async fn records_of(dht: HyperDhtHandle, node: Ipv4Peer, topic: Topic) -> Option<Vec<Record>> {
+    let mut request = UserRequestParams::default();
+    request.command = LOOKUP;
+    request.target = Some(*topic.as_bytes());
+    let reply = dht.dht().request(request, &node.host, node.port).await.ok()?;
+    records::decode(&reply.value?)
 }
 
 /// Whether the node knows no other.
@@ -363,5 +415,60 @@ mod tests {
         check(false, 128, &[1_800, 9_000, 54_000, 270_000, 270_000]);
         let crowd = [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 4, 8, 16, 32, 60];
         check(true, 0, &crowd.map(|s| s * 1_000));
+    }
+
+    #[tokio::test]
+    async fn a_node_that_dies_is_started_again() {
+        let loopback = IpAddr::from([127, 0, 0, 1]);
+        let dht = super::super::Bootstrap::listen(SocketAddr::new(loopback, 0)).await;
+        let dht = dht.expect("a port");
+        let (events, mut told) = mpsc::channel(64);
+        let (notices, mut noticed) = mpsc::channel(64);
+        let stop = CancellationToken::new();
+        let attendant = Attendant {
+            settings: Settings {
+                bootstrap: vec![dht.address().to_string()],
+                host: loopback,
+                port: 0,
+                peers_max: 1,
+                firewalled: false,
+            },
+            me: KeyPair::from_seed([1; 32]),
+            topic: Topic::new([7; 32]),
+            events,
+            notices,
+            stop: stop.clone(),
+        };
+        let attending = tokio::spawn(attendant.attend());
+        for _ in 0..2 {
+            let net = until(&mut noticed, |notice| {
+                let Notice::Up { net, .. } = notice else { return None };
+                Some(net)
+            });
+            let net = net.await;
+            until(&mut told, |event| matches!(event, SwarmEvent::Joined { .. }).then_some(()))
+                .await;
+            net.dht.destroy().await.expect("dies");
+            until(&mut noticed, |notice| matches!(notice, Notice::Down).then_some(())).await;
+            until(&mut told, |event| {
+                matches!(event, SwarmEvent::Offline { reason: SwarmError::NodeDied }).then_some(())
+            })
+            .await;
+        }
+        // It has just died, and waits: that does not delay the leave.
+        stop.cancel();
+        timeout(Duration::from_secs(5), attending).await.expect("in time").expect("no panic");
+    }
+
+    /// The first of which `pick` makes something.
+    async fn until<T, U>(from: &mut mpsc::Receiver<T>, pick: impl Fn(T) -> Option<U>) -> U {
+        let picked = async {
+            loop {
+                if let Some(picked) = pick(from.recv().await.expect("there is more")) {
+                    return picked;
+                }
+            }
+        };
+        timeout(Duration::from_secs(60), picked).await.expect("comes in time")
     }
 }

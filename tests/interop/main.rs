@@ -66,6 +66,7 @@ fn main() -> ExitCode {
             "a_dht_that_comes_back_is_joined_again",
             swarm::a_dht_that_comes_back_is_joined_again,
         ),
+        trial("forty_peers_all_meet", swarm::forty_peers_all_meet),
         trial(
             "peers_that_come_and_go_for_a_minute_meet_in_the_end",
             swarm::peers_that_come_and_go_for_a_minute_meet_in_the_end,

@@ -16,6 +16,8 @@ use peers::{PATIENCE, Peer, host, settings, topic};
 
 #[path = "../it/swarm/churn.rs"]
 mod churn;
+#[path = "../it/swarm/crowd.rs"]
+mod crowd;
 #[path = "../it/swarm/peers.rs"]
 #[expect(dead_code, reason = "the other suite uses more of it")]
 mod peers;
@@ -117,6 +119,10 @@ pub(crate) fn a_dht_that_comes_back_is_joined_again() {
         a.send(b.key(), b"still here".to_vec()).await.expect("was connected all the time");
         assert_eq!(b.message_from(a.key()).await, b"still here");
     });
+}
+
+pub(crate) fn forty_peers_all_meet() {
+    run(async { eprintln!("40 peers have met after {:?}", crowd::meet(40).await) });
 }
 
 pub(crate) fn peers_that_come_and_go_for_a_minute_meet_in_the_end() {

@@ -105,7 +105,7 @@ impl Member {
         let seen = timeout(LIMIT, async {
             loop {
                 match self.events.recv().await.expect("the swarm is there") {
-                    SwarmEvent::Message { peer, bytes } if peer == self.peer => {
+                    SwarmEvent::Message { peer, bytes, .. } if peer == self.peer => {
                         if let Some(Message::PaymentResult(it)) = open(&self.seal, peer, &bytes) {
                             return Seen::Result(it);
                         }
@@ -132,7 +132,7 @@ async fn speaker_for(
     node: NodeId,
 ) -> PeerKey {
     loop {
-        if let SwarmEvent::Message { peer, bytes } = events.recv().await.expect("a swarm")
+        if let SwarmEvent::Message { peer, bytes, .. } = events.recv().await.expect("a swarm")
             && let Some(Message::Hello(hello)) = open(seal, peer, &bytes)
             && hello.node == node
         {

@@ -1,10 +1,13 @@
 //! Two daemons: Alice's core and Bob's, each with a node of its own, who only hear each other.
 
 mod abroad;
+mod answers;
 mod bands;
 mod claims;
+mod floods;
 mod held;
 mod offers;
+mod waiting;
 
 use std::collections::VecDeque;
 
@@ -22,6 +25,8 @@ struct Daemon {
     alias: &'static str,
     log: Vec<Record>,
     can_hold: bool,
+    /// Whose connections it wants kept.
+    trusted: Vec<PeerKey>,
     /// What it wants done, but for records, narratives and messages.
     wanted: Vec<Action>,
 }
@@ -45,8 +50,8 @@ impl Daemon {
         let core = Core::new(settings.clone(), Ledger::new(Duration::ZERO), START, [n; 32]);
         let key = PeerKey::new([n; 32]);
         let node = fixture::node(n);
-        let (log, wanted) = (Vec::new(), Vec::new());
-        Self { core, settings, key, node, alias, log, can_hold: true, wanted }
+        let (log, trusted, wanted) = (Vec::new(), Vec::new(), Vec::new());
+        Self { core, settings, key, node, alias, log, can_hold: true, trusted, wanted }
     }
 }
 
@@ -113,6 +118,7 @@ impl Pair {
             match action {
                 Action::Record(record) => daemon.log.push(record),
                 Action::Narrate(_) | Action::ReadForwarding { .. } => {}
+                Action::TrustPeer { peer } => daemon.trusted.push(peer),
                 Action::Send { message, .. } => self.said.push_back((who, message)),
                 other => daemon.wanted.push(other),
             }
@@ -226,6 +232,22 @@ impl Pair {
         side.rest.map(ToString::to_string).unwrap_or_default()
     }
 
+    /// A third peer is connected to `who`, and says this.
+    fn meets(&mut self, who: usize, n: u8, message: Message) {
+        let (peer, sent_at, wall) = (PeerKey::new([n; 32]), self.now, self.now);
+        self.tell(who, Event::PeerConnected { peer });
+        let evidence = None;
+        self.tell(who, Event::Heard(Heard { peer, message, sent_at, wall, evidence }));
+    }
+
+    /// How many requests `who` has made.
+    fn requests(&self, who: usize) -> usize {
+        let is_its = |(from, message): &&(usize, Message)| {
+            *from == who && matches!(message, Message::PayInvoice(_))
+        };
+        self.heard.iter().filter(is_its).count()
+    }
+
     /// The hash of the invoice that Alice offered last.
     fn offered(&self) -> PaymentHash {
         let mut bills = self.daemons[ALICE].log.iter().rev().filter_map(|it| match &it.entry {
@@ -244,6 +266,12 @@ impl Pair {
         });
         results.next().expect("a result")
     }
+}
+
+/// What a peer says of itself that speaks for `node`.
+fn hello(node: NodeId, version: Option<u64>, proof: Option<&str>) -> Message {
+    let (alias, proof) = ("a node".to_owned(), proof.map(ToOwned::to_owned));
+    Message::Hello(Hello { node, alias, version, proof })
 }
 
 /// Settings with this balance point and deadzone in percent, and no wait between payments.

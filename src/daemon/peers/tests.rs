@@ -105,6 +105,22 @@ async fn while_there_is_no_log_a_request_is_refused_with_the_reason() {
     dht.close().await;
 }
 
+#[tokio::test]
+async fn what_waits_to_be_said_at_the_end_is_said() {
+    let (dht, mut alice, mut bob) = pair().await;
+    let bobs = until(&mut alice, connected).await;
+    let speaker = alice.speaker();
+    for n in 0..20 {
+        speaker.say(bobs, Message::PayInvoice(request(n))).await;
+    }
+    alice.leave().await;
+    for n in 0..20 {
+        assert_eq!(until(&mut bob, heard).await, Message::PayInvoice(request(n)));
+    }
+    bob.leave().await;
+    dht.close().await;
+}
+
 #[test]
 fn ignored_documents_are_borne_for_a_while() {
     let (inbox, outbox) = (Inbox::new(PeerKey::new([1; 32])), Outbox::default());

@@ -23,7 +23,7 @@ async fn a_flooding_peer_does_not_keep_another_from_being_heard() {
         let sent = Instant::now();
         quiet.send(reader.key(), vec![n]).await.expect("is queued");
         let heard = loop {
-            if let SwarmEvent::Message { peer, bytes } = reader.next().await {
+            if let SwarmEvent::Message { peer, bytes, .. } = reader.next().await {
                 if peer == quiet.key() {
                     break bytes;
                 }
@@ -55,7 +55,7 @@ async fn a_peer_that_sends_more_than_is_read_is_dropped_and_only_it() {
     let (mut is_heard, mut reason) = (false, None);
     while !is_heard || reason.is_none() {
         match reader.next().await {
-            SwarmEvent::Message { peer, bytes } if peer == quiet.key() => {
+            SwarmEvent::Message { peer, bytes, .. } if peer == quiet.key() => {
                 is_heard = bytes == b"still here";
             }
             SwarmEvent::Message { bytes, .. } => unread += bytes.len(),

@@ -82,6 +82,11 @@ impl Peer {
         self.swarm.key()
     }
 
+    /// Trusts whoever is connected.
+    pub(super) fn trust_all(&self) {
+        self.connected.iter().for_each(|key| self.swarm.trust(*key));
+    }
+
     pub(super) async fn send(&self, to: PeerKey, message: Vec<u8>) -> Result<(), SendError> {
         self.swarm.send(to, message).await
     }
@@ -125,6 +130,16 @@ impl Peer {
         tokio::time::timeout(patience, picked).await.expect("comes in time")
     }
 
+    /// Waits until so many events are there, and reads none.
+    pub(super) async fn has_unread(&self, count: usize) {
+        let come = async {
+            while self.events.len() < count {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, come).await.expect("come in time");
+    }
+
     pub(super) async fn joined(&mut self) {
         self.until(|event| matches!(event, SwarmEvent::Joined { .. }).then_some(())).await;
     }
@@ -145,7 +160,7 @@ impl Peer {
 
     pub(super) async fn message_from(&mut self, key: PeerKey) -> Vec<u8> {
         self.until(|event| {
-            let SwarmEvent::Message { peer, bytes } = event else { return None };
+            let SwarmEvent::Message { peer, bytes, .. } = event else { return None };
             (peer == key).then_some(bytes)
         })
         .await
@@ -189,7 +204,7 @@ impl Doomed {
                 let mut peer = Peer::join_with(seed, settings);
                 let echo = async {
                     loop {
-                        if let SwarmEvent::Message { peer: from, bytes } = peer.next().await {
+                        if let SwarmEvent::Message { peer: from, bytes, .. } = peer.next().await {
                             peer.swarm.send(from, bytes).await.expect("has room");
                         }
                     }

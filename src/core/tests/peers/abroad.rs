@@ -138,6 +138,41 @@ fn a_pause_is_told_to_the_peer_and_ends_with_it() {
 }
 
 #[test]
+fn what_came_in_between_keeps_the_invoice_from_being_offered() {
+    let cases: [fn(&mut Pair); 5] = [
+        |pair| {
+            let pause = Pause { scope: Scope::All, until: None, reason: None };
+            pair.tell(ALICE, Event::PauseAsked(pause));
+        },
+        |pair| pair.tell(ALICE, Event::Stopping),
+        // The payer's peer says no version any more, and would be asked in another way.
+        |pair| {
+            let node = pair.daemons[BOB].node.1;
+            pair.hear(ALICE, hello(node, None, None));
+        },
+        |pair| pair.part(),
+        // It is not needed any more.
+        |pair| {
+            let channels = pair.seen(ALICE, 11, &[(1, 500_000, 500_000), (2, 500_000, 500_000)]);
+            for channel in channels {
+                let node = pair.daemons[ALICE].node.1;
+                pair.tell(ALICE, Event::ChannelUpdated { node, channel });
+            }
+        },
+    ];
+    for (case, change) in cases.into_iter().enumerate() {
+        let mut pair = Pair::new(settings(), settings());
+        pair.list(10, &[(1, 200_000, 800_000), (2, 500_000, 500_000)]);
+        change(&mut pair);
+        pair.said.clear();
+        assert!(pair.invoice(ALICE));
+        assert_eq!(pair.requests(ALICE), 0, "{case}");
+        assert!(pair.records(ALICE).contains(&"RebalanceFailed".to_owned()), "{case}");
+        assert!(pair.wants(ALICE).contains(&"CancelInvoice".to_owned()), "{case}");
+    }
+}
+
+#[test]
 fn what_the_payer_refuses_both_sides_know_by_the_same_word() {
     let mut pair = Pair::new(settings(), broke());
     pair.list(10, &[(1, 200_000, 800_000)]);

@@ -3,11 +3,6 @@
 use super::*;
 use crate::core::roster::Distrust;
 
-fn hello(node: NodeId, proof: Option<&str>) -> Message {
-    let (alias, proof) = ("a node".to_owned(), proof.map(ToOwned::to_owned));
-    Message::Hello(Hello { node, alias, version: Some(1), proof })
-}
-
 /// Why Alice sends Bob away, if she does.
 fn dropped(pair: &Pair) -> Option<Distrust> {
     pair.daemons[ALICE].wanted.iter().find_map(|action| match action {
@@ -20,7 +15,7 @@ fn dropped(pair: &Pair) -> Option<Distrust> {
 fn nobody_may_claim_a_node_of_ours() {
     let mut pair = Pair::new(settings(), settings());
     let node = pair.daemons[ALICE].node.1;
-    pair.hear(ALICE, hello(node, Some("signed")));
+    pair.hear(ALICE, hello(node, Some(1), Some("signed")));
     assert_eq!(dropped(&pair), Some(Distrust::ClaimsOurNode));
     assert_eq!(pair.daemons[ALICE].core.peers(), 0);
 }
@@ -29,7 +24,7 @@ fn nobody_may_claim_a_node_of_ours() {
 fn a_claim_that_turns_out_to_be_for_a_node_of_ours_is_undone() {
     let mut pair = Pair::new(settings(), settings());
     let late = fixture::node(9).1;
-    pair.hear(ALICE, hello(late, None));
+    pair.hear(ALICE, hello(late, Some(1), None));
     assert_eq!(dropped(&pair), None);
     pair.tell(
         ALICE,
@@ -54,7 +49,7 @@ fn where_proof_is_required_a_bare_claim_is_refused() {
     let peer = pair.daemons[BOB].key;
     pair.tell(ALICE, Event::PeerConnected { peer });
     let node = pair.daemons[BOB].node.1;
-    pair.hear(ALICE, hello(node, Some("signed")));
+    pair.hear(ALICE, hello(node, Some(1), Some("signed")));
     assert_eq!(dropped(&pair), None);
 }
 
@@ -68,6 +63,52 @@ fn others_than_trusted_nodes_are_neither_asked_nor_paid() {
     pair.list(10, &[(1, 200_000, 800_000)]);
     assert!(pair.invoice(ALICE));
     assert_eq!(pair.result(BOB).refusal.as_deref(), Some("notTrusted"));
+}
+
+/// A peer that is no owner is believed nothing, and causes nothing to be told.
+#[test]
+fn a_claim_that_waits_has_the_owner_told_nothing() {
+    let mut pair = Pair::new(settings(), settings());
+    pair.list(10, &[(1, 500_000, 500_000)]);
+    let node = pair.daemons[ALICE].node.1;
+    pair.meets(BOB, 77, hello(node, Some(1), None));
+    let told = pair.said.iter().any(|(_, message)| matches!(message, Message::Policy(_)));
+    assert!(!told);
+}
+
+#[test]
+fn a_node_that_is_excepted_is_announced_to_nobody() {
+    let mut pair = Pair::apart(settings(), settings());
+    let id = pair.daemons[ALICE].node.1;
+    let node = OwnNode {
+        id,
+        alias: "alice".to_owned(),
+        network: Network::Regtest,
+        rebalances: false,
+        can_hold: true,
+        proof: None,
+    };
+    pair.tell(ALICE, Event::NodeConnected(node));
+    pair.meet();
+    pair.pass(90);
+    assert!(!pair.heard.iter().any(|it| matches!(it, (ALICE, Message::Hello(_)))));
+}
+
+#[test]
+fn a_node_that_we_name_and_that_has_not_answered_is_ours_all_the_same() {
+    let node = fixture::node(9).1;
+    let own = Settings { own: [node].into(), ..settings() };
+    let mut pair = Pair::new(own, settings());
+    pair.hear(ALICE, hello(node, Some(1), Some("signed")));
+    assert_eq!(dropped(&pair), Some(Distrust::ClaimsOurNode));
+}
+
+#[test]
+fn only_who_shares_a_channel_is_kept_whoever_else_comes() {
+    let mut pair = Pair::new(settings(), settings());
+    assert!(pair.daemons[ALICE].trusted.is_empty());
+    pair.list(10, &[(1, 500_000, 500_000)]);
+    assert_eq!(pair.daemons[ALICE].trusted, [pair.daemons[BOB].key]);
 }
 
 #[test]

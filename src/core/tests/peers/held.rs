@@ -72,7 +72,8 @@ fn what_came_over_the_asked_channel_alone_is_taken() {
 
 #[test]
 fn anything_else_is_given_back_and_the_channel_rests_for_long() {
-    for (sat, over) in [(300_000, [2, 2]), (300_000, [1, 2]), (299_999, [1, 1])] {
+    for over in [vec![2, 2], vec![1, 2], vec![]] {
+        let sat = 300_000;
         let mut pair = with_legacy(true);
         let hash = offer(&mut pair);
         hold(&mut pair, hash, sat, &over);
@@ -89,6 +90,65 @@ fn anything_else_is_given_back_and_the_channel_rests_for_long() {
         pair.pass(1);
         assert_eq!(kind(&pair), Some(InvoiceKind::Held));
     }
+}
+
+#[test]
+fn what_is_too_little_or_of_a_channel_that_is_gone_is_given_back_and_proves_nothing() {
+    let mut pair = with_legacy(true);
+    let hash = offer(&mut pair);
+    hold(&mut pair, hash, 299_999, &[1]);
+    assert_eq!(pair.wants(ALICE), ["CancelHeld"]);
+    assert_eq!(pair.records(ALICE).len(), 2);
+    let mut pair = with_legacy(true);
+    let hash = offer(&mut pair);
+    list(&mut pair, 11, &[]);
+    hold(&mut pair, hash, 300_000, &[1]);
+    assert_eq!(pair.wants(ALICE), ["CancelHeld"]);
+    assert_eq!(pair.records(ALICE).len(), 2);
+}
+
+#[test]
+fn a_plain_invoice_is_not_judged_as_held() {
+    let mut pair = Pair::new(settings(), settings());
+    pair.list(10, &[(1, 200_000, 800_000), (2, 500_000, 500_000)]);
+    pair.invoice(ALICE);
+    let hash = pair.offered();
+    hold(&mut pair, hash, 300_000, &[2]);
+    assert_eq!(pair.wants(ALICE), [""; 0]);
+}
+
+#[test]
+fn a_payer_that_leaves_may_have_paid_what_is_held() {
+    let mut pair = with_legacy(true);
+    offer(&mut pair);
+    pair.daemons[ALICE].wanted.clear();
+    pair.part();
+    assert_eq!(pair.wants(ALICE), [""; 0]);
+}
+
+#[test]
+fn a_way_that_cannot_be_judged_yet_is_judged_with_the_nodes_list() {
+    let mut pair = Pair::new(settings(), settings());
+    let channels = [(1, 200_000, 800_000), (2, 500_000, 500_000)];
+    pair.list(10, &channels);
+    pair.invoice(ALICE);
+    let hash = pair.offered();
+    let node = pair.daemons[ALICE].node.1;
+    pair.tell(ALICE, Event::NodeDisconnected { node });
+    let end = InvoiceEnd::Settled { paid: Msat::new(300_000_000), over: vec![Scid::new(2)] };
+    pair.tell(ALICE, Event::InvoiceEnded { hash, end });
+    assert_eq!(pair.records(ALICE).last().map(String::as_str), Some("RebalanceSettled"));
+    let own = OwnNode {
+        id: node,
+        alias: "alice".to_owned(),
+        network: Network::Regtest,
+        rebalances: true,
+        can_hold: true,
+        proof: None,
+    };
+    pair.tell(ALICE, Event::NodeConnected(own));
+    list(&mut pair, 11, &channels);
+    assert_eq!(pair.records(ALICE).last().map(String::as_str), Some("PaidElsewhere"));
 }
 
 #[test]
