@@ -63,7 +63,8 @@ pub enum ClientError {
         source: io::Error,
     },
     /// The socket cannot be connected to.
-    #[error("{}: {} (should be the daemon's control socket)", socket.display(), source)]
+    #[error("{}: cannot be connected to (should be the daemon's control socket)",
+        socket.display())]
     Unconnected {
         /// The socket.
         socket: PathBuf,
@@ -101,7 +102,7 @@ pub enum ClientError {
     },
     /// The reply says something else than was asked for.
     #[error(
-        "the daemon's reply cannot be read: {source} (daemon and command should be of one \
+        "the daemon's reply cannot be read (daemon and command should be of one \
         version: it says {server}, this is {})",
         super::reply::SERVER_NAME
     )]

@@ -33,8 +33,8 @@ pub enum ControlError {
         folder: PathBuf,
     },
     /// The socket cannot be made.
-    #[error("{}: {} (its folder should be there, and the daemon's user should be able to write it)",
-        socket.display(), source)]
+    #[error("{}: cannot be listened on (its folder should be there, and the daemon's user should \
+        be able to write it)", socket.display())]
     Socket {
         /// The socket.
         socket: PathBuf,
@@ -42,7 +42,9 @@ pub enum ControlError {
         source: io::Error,
     },
     /// The TCP address cannot be had.
-    #[error("tcp {address}: {source} (control.listen should be free, and of this machine)")]
+    #[error(
+        "tcp {address} cannot be listened on (control.listen should be free, and of this machine)"
+    )]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -59,8 +61,8 @@ pub enum ControlError {
         address: SocketAddr,
     },
     /// The token cannot be read.
-    #[error("{}: {} (control.tokenFile should name a file that the daemon's user may read)",
-        path.display(), source)]
+    #[error("{}: cannot be read (control.tokenFile should name a file that the daemon's user may \
+        read)", path.display())]
     TokenUnreadable {
         /// The file.
         path: PathBuf,

@@ -34,6 +34,7 @@ impl Screen {
         let terminal = open(path.as_c_str(), flags, Mode::empty()).expect("its other end");
         let size = Winsize { ws_row: 40, ws_col: 120, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&terminal, size).expect("a size");
+        assert!(is_plain(&terminal), "as a shell has it");
         let end = || Stdio::from(terminal.try_clone().expect("another descriptor"));
         let watch = Command::new(env!("CARGO_BIN_EXE_tightrope"))
             .args(["status", "--watch", "--socket"])
@@ -65,25 +66,24 @@ impl Screen {
         rustix::io::write(&self.person, keys.as_bytes()).expect("the keys are taken");
     }
 
-    /// Whether keys are shown and sent by lines, as a shell wants them.
-    fn is_plain(&self) -> bool {
-        let modes = tcgetattr(&self.terminal).expect("its modes").local_modes;
-        modes.contains(LocalModes::ECHO | LocalModes::ICANON)
-    }
-
     async fn ended(&mut self) -> ExitStatus {
         let ended = timeout(PATIENCE, self.watch.wait()).await;
         ended.expect("it ends in time").expect("its exit status")
     }
 }
 
+/// Whether keys are shown and sent by lines, as a shell wants them.
+fn is_plain(terminal: &OwnedFd) -> bool {
+    let modes = tcgetattr(terminal).expect("its modes").local_modes;
+    modes.contains(LocalModes::ECHO | LocalModes::ICANON)
+}
+
 #[tokio::test]
 async fn the_screen_shows_channels_and_leaves_the_terminal_as_it_was() {
     let stand = Stand::new(None, None);
     let mut screen = Screen::new(&stand);
-    assert!(screen.is_plain());
     screen.shows("700124x12x1").await;
-    assert!(!screen.is_plain());
+    assert!(!is_plain(&screen.terminal));
     screen.press("\r");
     // A word of the answer: only what changes is written.
     screen.shows("700123x1x0,").await;
@@ -91,7 +91,7 @@ async fn the_screen_shows_channels_and_leaves_the_terminal_as_it_was() {
     // It leaves the other screen, so that what was there before is seen again.
     screen.shows("\u{1b}[?1049l").await;
     assert!(screen.ended().await.success());
-    assert!(screen.is_plain());
+    assert!(is_plain(&screen.terminal));
 }
 
 #[tokio::test]
@@ -104,7 +104,7 @@ async fn a_signal_restores_the_terminal_too() {
     rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("a signal");
     screen.shows("\u{1b}[?1049l").await;
     assert!(screen.ended().await.success());
-    assert!(screen.is_plain());
+    assert!(is_plain(&screen.terminal));
 }
 
 #[tokio::test]
