@@ -290,26 +290,32 @@ async fn write(mut writing: Writing, mut outbox: mpsc::Receiver<Vec<u8>>, end: A
         end.has_come.cancelled().await;
         sleep(FAREWELL_TIMEOUT).await;
     });
-    loop {
+    let has_time = loop {
         let message = tokio::select! {
             biased;
-            () = end.has_come.cancelled() => break,
+            () = end.has_come.cancelled() => break true,
             message = outbox.recv() => match message {
                 Some(message) => message,
                 // The actor is gone without a word.
-                None => break end.come(Gone::Leaving),
+                None => {
+                    end.come(Gone::Leaving);
+                    break true;
+                }
             },
             () = sleep(KEEPALIVE) => Vec::new(),
         };
         tokio::select! {
             written = timeout(ACKNOWLEDGE_TIMEOUT, writing.write(&message)) => match written {
                 Ok(Ok(())) => {}
-                Ok(Err(_)) | Err(_) => break end.come(Gone::Silent),
+                Ok(Err(_)) | Err(_) => {
+                    end.come(Gone::Silent);
+                    break false;
+                }
             },
-            () = &mut farewell => break,
+            () = &mut farewell => break false,
         }
-    }
-    if end.reason.get() == Some(&Gone::Leaving) {
+    };
+    if has_time && end.reason.get() == Some(&Gone::Leaving) {
         // What was to be said before we left is said, such as how a payment went.
         let last_words = async {
             while let Ok(message) = outbox.try_recv() {

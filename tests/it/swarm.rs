@@ -96,6 +96,24 @@ async fn what_was_said_before_leaving_is_heard_and_stamped_when_it_came() {
 }
 
 #[tokio::test]
+async fn whoever_does_not_hear_the_last_words_delays_nobody_long() {
+    let dht = host().await;
+    let mut a = Peer::join(1, &dht);
+    let doomed = Doomed::join(2, &dht);
+    a.until(|event| matches!(event, SwarmEvent::Connected { .. }).then_some(())).await;
+    doomed.kill();
+    let dead = *a.connected.first().expect("is not noticed yet");
+    for n in 0..3 {
+        a.send(dead, vec![n]).await.expect("is queued");
+    }
+    // The first is under way, and nobody acknowledges it.
+    tokio::task::yield_now().await;
+    let left = Instant::now();
+    a.leave().await;
+    assert!(left.elapsed() < Duration::from_secs(4), "after {:?}", left.elapsed());
+}
+
+#[tokio::test]
 async fn nothing_is_left_of_a_swarm_that_was_left() {
     let ip = Ipv4Addr::new(127, 0, 0, 21);
     let dht = host_on(ip).await;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::panic;
+use std::sync::Once;
 use std::thread;
 use std::time::Duration;
 
@@ -12,6 +14,23 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Longer than anything takes here, on a machine that has much else to do.
 pub(super) const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Has a panic of the swarm's own tasks end the process, as it does in a release build: nobody
+/// waits for what they return, so a test would not notice.
+fn heed_panics() {
+    static HEEDED: Once = Once::new();
+    HEEDED.call_once(|| {
+        let tell = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            tell(info);
+            let ours = ["src/swarm", "libudx", "peeroxide-dht"];
+            let place = info.location().map_or("", |place| place.file());
+            if ours.iter().any(|path| place.contains(path)) && !place.starts_with("tests/") {
+                std::process::abort();
+            }
+        }));
+    });
+}
 
 /// A DHT of its own for a test.
 pub(super) async fn host() -> Bootstrap {
@@ -74,6 +93,7 @@ impl Peer {
     }
 
     pub(super) fn join_with(seed: u8, settings: Settings) -> Self {
+        heed_panics();
         let (swarm, events) = Swarm::join(settings, [seed; 32], topic()).expect("good settings");
         Self { swarm, connected: BTreeSet::new(), events }
     }

@@ -163,6 +163,34 @@ async fn is_taken_from(payer: Version, channels: &[Open]) -> Completion {
     Completion::Completed
 }
 
+/// A daemon that is killed before its held invoice is paid takes the payment when it is back: what
+/// lies at its node is never left there.
+pub(crate) async fn what_is_held_for_a_daemon_that_died_is_taken_when_it_is_back() -> Completion {
+    let Some(program) = legacy::program() else { return Completion::ignored_with("no Node") };
+    let network = Network::start(&[Lnd21, Lnd20]).await;
+    let link = network.open(&CHANNELS).await[0];
+    network.drift(link, ALICE, 300_000).await;
+    let Scene { mut daemon, mut peer, dht, .. } =
+        Scene::start(&network, &program, BOB, ALICE).await;
+
+    let request = peer.hears("payInvoice", REBALANCE_LIMIT).await;
+    daemon.kill9();
+    let returning = async {
+        network.wait_for_htlc(link, ALICE).await;
+        daemon.start();
+        daemon.records("rebalanceSettled", link, 1, REBALANCE_LIMIT).await;
+    };
+    let (paid, ()) = tokio::join!(peer.pay(&request, &network[BOB]), returning);
+    paid.expect("it is taken");
+    network.agreed_balances(link, ALICE).await.assert_even();
+
+    peer.stop().await;
+    daemon.stop().await;
+    drop(dht);
+    proof::check_beside(&network, &daemon.journal(), &[network[BOB].id()]).await;
+    Completion::Completed
+}
+
 /// A daemon and a peer of before that have found each other.
 struct Scene {
     daemon: Daemon,
