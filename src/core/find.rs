@@ -28,6 +28,13 @@ impl Core {
         self.views.points(|node, view| means(node) || means(view.channel.counterparty))
     }
 
+    /// The ids of the channels that `name` may mean.
+    pub fn scids_named(&self, name: &str) -> Vec<String> {
+        let named = self.channels_named(name);
+        let sides = named.iter().filter_map(|point| self.views.sides(*point).next());
+        sides.map(|(_, view)| view.channel.scid.to_string()).collect()
+    }
+
     /// What `name` means as a place for a pause: `all`, a node, a peer, or one channel.
     pub fn scope_named(&self, name: &str) -> Option<Scope> {
         if name.eq_ignore_ascii_case("all") {

@@ -52,7 +52,8 @@ impl Core {
                     let pause =
                         if policy.is_paused { ", and is paused by its operator" } else { "" };
                     sentences.push(format!(
-                        "{name} wants {} and asks {} below that; it pays at most {} at once{pause}.",
+                        "{name} wants {} and asks {} below that; \
+                         it pays at most {} at once{pause}.",
                         policy.balance_point, policy.deadzone, policy.payment_max
                     ));
                 }
