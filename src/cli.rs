@@ -7,7 +7,12 @@
 pub mod audit;
 mod bootstrap;
 mod check;
+mod door;
+mod pause;
+mod reload;
 mod run;
+mod status;
+mod why;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -20,6 +25,8 @@ use serde_json::json;
 
 use crate::config::{self, Config, ConfigError, LogFormat, LogLevel};
 use crate::daemon;
+
+use door::Door;
 
 /// The command line cannot be meant (`EX_USAGE`).
 const USAGE: u8 = 64;
@@ -62,6 +69,28 @@ enum Command {
     /// Try the configuration, every node and every permission; move nothing.
     #[command(after_help = "Example: tightrope --config /etc/tightrope check")]
     Check,
+    /// Show how the running daemon stands: nodes, peers, channels, budgets, what is under way.
+    #[command(after_help = "Example: tightrope --config /etc/tightrope status --watch")]
+    Status(status::StatusArgs),
+    /// Explain in sentences why something or nothing happens on a channel.
+    #[command(after_help = "Example: tightrope --config /etc/tightrope why 700123x1x0")]
+    Why {
+        /// The channel: any of its ids, its channel point, or the alias of the node at its end.
+        channel: String,
+        #[command(flatten)]
+        door: Door,
+    },
+    /// Stop new payments; what is under way ends. Holds across restarts.
+    #[command(
+        after_help = "Example: tightrope pause alice --for 2h --reason 'moving to another machine'"
+    )]
+    Pause(pause::PauseArgs),
+    /// Allow new payments again.
+    #[command(after_help = "Example: tightrope --config /etc/tightrope resume alice")]
+    Resume(pause::ResumeArgs),
+    /// Have the running daemon read its configuration again: limits, trusted nodes, log level.
+    #[command(after_help = "Example: tightrope --config /etc/tightrope reload")]
+    Reload(Door),
     /// Read, verify and export the audit logs.
     #[command(subcommand, after_help = "Example: tightrope --config /etc/tightrope audit tail -f")]
     Audit(audit::AuditCommand),
@@ -89,12 +118,22 @@ impl Cli {
         match self.command {
             Some(
                 Command::Check
+                | Command::Status(_)
+                | Command::Why { .. }
+                | Command::Pause(_)
+                | Command::Resume(_)
+                | Command::Reload(_)
                 | Command::Audit(_)
                 | Command::Bootstrap { .. }
                 | Command::Schema
                 | Command::Completions { .. },
             ) if self.once => {
                 let words = "--once goes with run only";
+                Err(Self::command().error(ErrorKind::ArgumentConflict, words))
+            }
+            // They would do it all the same.
+            Some(Command::Pause(_) | Command::Resume(_) | Command::Reload(_)) if self.dry_run => {
+                let words = "--dry-run does not go with what the running daemon is to do";
                 Err(Self::command().error(ErrorKind::ArgumentConflict, words))
             }
             Some(_) | None => Ok(self),
@@ -132,6 +171,11 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
             run::run(&config, mode)
         }
         Command::Check => check::run(&load()?),
+        Command::Status(args) => status::run(&args, &cli.config),
+        Command::Why { channel, door } => why::run(&channel, &door.client(&cli.config)?),
+        Command::Pause(args) => pause::pause(args, &cli.config),
+        Command::Resume(args) => pause::resume(&args, &cli.config),
+        Command::Reload(door) => reload::run(&door.client(&cli.config)?),
         Command::Audit(command) => {
             let files = daemon::files(&load()?);
             audit::run(command, &files, &mut std::io::stdout().lock())
@@ -152,11 +196,13 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
 /// Reads the configuration: files, environment, flags.
 fn load(dir: &std::path::Path, is_dry: bool) -> Result<Config, ConfigError> {
     let flags = if is_dry { json!({ "dryRun": true }) } else { json!({}) };
-    // A variable that is not text is none of ours.
-    let is_text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    };
-    config::load(dir, std::env::vars_os().filter_map(is_text), flags)
+    config::load(dir, environment(), flags)
+}
+
+/// The environment. A variable that is not text is none of ours.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// Starts the log on stderr, as the configuration has it.

@@ -20,6 +20,7 @@ mod node;
 mod repeats;
 mod schema;
 mod secret;
+mod socket;
 mod sources;
 mod understood;
 
@@ -104,6 +105,22 @@ pub struct Log {
     pub format: LogFormat,
     /// The least severe level that is written.
     pub level: LogLevel,
+}
+
+/// The control socket of the configuration in `dir`, whatever else may be wrong with that.
+pub fn control_socket(
+    dir: &Path,
+    env: impl Iterator<Item = (String, String)>,
+) -> Result<PathBuf, ConfigError> {
+    let (env, mut findings) = (env.collect(), fault::Findings::default());
+    let flags = serde_json::Value::Null;
+    let sources = sources::read(dir, &env, flags, &schema(), &mut findings);
+    // A file that cannot be read may name another socket.
+    if findings.is_unread() {
+        Err(findings.into_error(dir))
+    } else {
+        Ok(socket::of(&sources.value))
+    }
 }
 
 /// Reads the configuration in `dir`, under what the environment and the flags say.

@@ -16,11 +16,13 @@ mod budget;
 pub mod channel;
 pub mod decide;
 pub mod event;
+mod find;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod held;
 pub mod invoice;
 pub mod ledger;
+mod mend;
 pub mod message;
 pub mod narrative;
 pub mod outcome;
@@ -31,6 +33,7 @@ pub mod policy;
 pub mod rebalance;
 pub mod record;
 pub mod refusal;
+pub mod report;
 mod request;
 pub mod roster;
 mod side;
@@ -38,6 +41,8 @@ mod side;
 mod tests;
 pub mod timer;
 mod view;
+mod watch;
+mod why;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -53,13 +58,13 @@ use self::ledger::{Ledger, Rebalance};
 use self::message::PeerPolicy;
 use self::narrative::Narrative;
 use self::payment::Tracking;
-use self::peer::{Party, ToldOf};
+use self::peer::ToldOf;
 use self::policy::{Policy, Settings};
 use self::record::{Attempt, Entry, Pause, Record, Scope};
 use self::roster::Roster;
 use self::side::Side;
 use self::timer::{Timer, Timers};
-use self::view::{Bounds, View, Views};
+use self::view::{Bounds, Views};
 use crate::ids::{ChannelPoint, NodeId, PaymentHash, PeerKey, RebalanceId, Scid};
 use crate::time::Time;
 
@@ -245,6 +250,7 @@ impl Core {
             Event::Heard(heard) => self.heard(heard),
             Event::PauseAsked(pause) => self.pause(pause),
             Event::ResumeAsked(scope) => self.resume(scope),
+            Event::SettingsChanged(settings) => self.change(settings),
             Event::Woken => {}
             Event::Stopping => self.is_stopping = true,
         }
@@ -324,27 +330,6 @@ impl Core {
         }
     }
 
-    /// Lets go of the watched channels that a list lacks and no other node has.
-    fn let_go(&mut self, node: NodeId, with: Option<NodeId>, named: &BTreeSet<ChannelPoint>) {
-        let is_gone = |(point, ends): (&ChannelPoint, &[NodeId; 2])| {
-            let is_in_scope = ends.contains(&node) && with.is_none_or(|with| ends.contains(&with));
-            let is_lacking = is_in_scope && !named.contains(point);
-            (is_lacking && self.views.sides(*point).next().is_none()).then_some(*point)
-        };
-        let gone: Vec<ChannelPoint> = self.watched.iter().filter_map(is_gone).collect();
-        for point in gone {
-            self.unwatch(point);
-            self.sides.retain(|(closed, _), _| *closed != point);
-        }
-    }
-
-    fn unwatch(&mut self, point: ChannelPoint) {
-        self.told.remove(&point);
-        if self.watched.remove(&point).is_some() {
-            self.narrate(Narrative::StopWatchingChannel { channel_point: point });
-        }
-    }
-
     fn observe_update(&mut self, node: NodeId, channel: Channel) {
         let point = channel.point;
         if self.connected(node).is_none() || !self.views.update(node, channel) {
@@ -372,61 +357,14 @@ impl Core {
         self.reconsider_all();
     }
 
-    fn resume(&mut self, scope: Scope) {
-        self.record(Entry::Resumed(scope));
+    fn change(&mut self, settings: Settings) {
+        self.settings = settings;
         self.reconsider_all();
     }
 
-    /// Looks at a channel: starts to watch it, judges a waiting offer, lets each side ask.
-    fn consider(&mut self, point: ChannelPoint) {
-        let sides: Vec<NodeId> = self.views.sides(point).map(|(node, _)| node).collect();
-        for node in sides {
-            self.watch(point, node);
-            self.judge_waiting(point);
-            self.tell_rules(point, node);
-            self.rest_or_ask(point, node);
-        }
-    }
-
-    /// Watches a channel while both of its nodes are the cluster's.
-    fn watch(&mut self, point: ChannelPoint, node: NodeId) {
-        let Some(view) = self.views.of(point, node) else { return };
-        let (scid, counterparty) = (view.channel.scid, view.channel.counterparty);
-        let is_unread = matches!(view.bounds, Bounds::Unread);
-        let Some(party) = self.party(counterparty).filter(|_| counterparty != node) else {
-            return self.unwatch(point);
-        };
-        if self.watched.insert(point, [node, counterparty]).is_none() {
-            if let Party::Peer { peer, .. } = party {
-                self.tell_shared(point, node, peer);
-            }
-            self.narrate(Narrative::StartWatchingChannel {
-                channel_id: scid,
-                channel_point: point,
-                public_key: node,
-                remote_peer: counterparty,
-            });
-        }
-        if is_unread {
-            self.views.bound(node, point, Bounds::Asked);
-            self.actions.push(Action::ReadForwarding { node, point, scid });
-        }
-    }
-
-    fn tell_shared(&mut self, point: ChannelPoint, node: NodeId, remote_peer: PeerKey) {
-        self.actions.push(Action::TrustPeer { peer: remote_peer });
-        let Some(View { channel, .. }) = self.views.of(point, node) else { return };
-        let owner = self.roster.owner(channel.counterparty);
-        let narrative = Narrative::PeerSharedChannel {
-            remote_peer,
-            remote_alias: owner.map(|claim| claim.alias.clone()).unwrap_or_default(),
-            local_alias: self.alias(node).to_owned(),
-            channel_id: channel.scid,
-            local_balance: channel.local.sat(),
-            remote_balance: channel.remote.sat(),
-            capacity: channel.capacity.sat(),
-        };
-        self.narrate(narrative);
+    fn resume(&mut self, scope: Scope) {
+        self.record(Entry::Resumed(scope));
+        self.reconsider_all();
     }
 
     /// Asks both sides of a channel for a list that shows what settled.

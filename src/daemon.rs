@@ -8,6 +8,7 @@
 //! is dropped and the daemon starts up again, which waits for a usable log; so recovery is the
 //! ordinary start.
 
+mod answer;
 pub mod bootstrap;
 pub mod check;
 mod execute;
@@ -23,13 +24,17 @@ mod tell;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use self::answer::Standing;
 use self::keys::{KeyError, Keys};
 use self::peers::Peers;
 use self::run::{Ended, Run};
 use crate::audit::{self, AuditError, Files, Mask, Opened, Remedy};
+use crate::clock;
 use crate::config::Config;
+use crate::control::{Asked, ControlError, ControlSettings, Server};
 use crate::core::ledger::Ledger;
 use crate::core::refusal::Refusal;
 use crate::lnd::LndError;
@@ -74,6 +79,9 @@ pub enum DaemonError {
     /// A key of the daemon's own cannot be used.
     #[error("the daemon's own keys cannot be used")]
     Keys(#[from] KeyError),
+    /// The control socket cannot be opened.
+    #[error("the control socket cannot be opened")]
+    Control(#[from] ControlError),
     /// The settings of the swarm cannot be used.
     #[error("swarm cannot be used")]
     Swarm(#[from] SwarmError),
@@ -118,13 +126,63 @@ pub async fn run(
         tracing::warn!("{warning}");
     }
     let files = files(config);
-    let mut peers = None;
-    let stopped = keep_running(config, mode, &files, &mut peers, &stop).await;
-    if let Some(peers) = peers {
+    let mut outside = Outside::default();
+    let stopped = keep_running(config, mode, &files, &mut outside, &stop).await;
+    // Whoever asks is told at once that nobody answers.
+    outside.questions = None;
+    if let Some(door) = outside.door {
+        door.close().await;
+    }
+    if let Some(peers) = outside.peers {
         peers.leave().await;
     }
     stopped
 }
+
+/// What outlives a run.
+#[derive(Debug)]
+struct Outside {
+    /// The peers, where there are any to be met.
+    peers: Option<Peers>,
+    /// The control socket, and what is asked over it.
+    door: Option<Server>,
+    questions: Option<mpsc::Receiver<Asked>>,
+    standing: Standing,
+}
+
+impl Default for Outside {
+    fn default() -> Self {
+        let standing = Standing { started_at: clock::wall(), key: None, offline: None };
+        Self { peers: None, door: None, questions: None, standing }
+    }
+}
+
+impl Outside {
+    /// Opens the control socket, and begins to meet the peers. The storage folder is ours by then.
+    fn open(&mut self, config: &Config, keys: Keys) -> Result<(), DaemonError> {
+        if self.door.is_none() {
+            let (sender, questions) = mpsc::channel(QUESTIONS_MAX);
+            let control = &config.control;
+            let settings = ControlSettings {
+                socket: control.socket.clone(),
+                listen: control.listen,
+                token_file: control.token_file.clone(),
+            };
+            self.door = Some(Server::start(&settings, sender)?);
+            self.questions = Some(questions);
+        }
+        if self.peers.is_none() {
+            let peers = Peers::meet(config, keys.swarm)?;
+            self.standing.key = Some(peers.key());
+            self.standing.offline = Some("the swarm is being entered".to_owned());
+            self.peers = Some(peers);
+        }
+        Ok(())
+    }
+}
+
+/// How many questions may wait for the loop.
+const QUESTIONS_MAX: usize = 16;
 
 /// Runs again and again, for as long as nothing but the logs stands in the way. The peers are met
 /// once there is a log, and then stay.
@@ -132,7 +190,7 @@ async fn keep_running(
     config: &Config,
     mode: Mode,
     files: &Files,
-    peers: &mut Option<Peers>,
+    outside: &mut Outside,
     stop: &CancellationToken,
 ) -> Result<Stopped, DaemonError> {
     // How many records the log had when it was last opened.
@@ -145,12 +203,12 @@ async fn keep_running(
                 if keys.is_hold_new && ledger.open_held() > 0 {
                     tell::hold_key_lost(ledger.open_held());
                 }
-                if mode == Mode::Forever && peers.is_none() {
-                    *peers = Some(Peers::meet(config, keys.swarm)?);
+                if mode == Mode::Forever {
+                    outside.open(config, keys)?;
                 }
-                let speaker = peers.as_ref().map(Peers::speaker);
+                let speaker = outside.peers.as_ref().map(Peers::speaker);
                 let run = Run::start(config, mode, audit, ledger, speaker, keys)?;
-                match run.drive(stop, peers).await {
+                match run.drive(stop, outside).await {
                     Ended::Stopped(stopped) => return Ok(stopped),
                     Ended::LogFailed(error) if error.remedy() == Remedy::GiveUp => {
                         return Err(DaemonError::Audit(error.into()));
@@ -173,7 +231,7 @@ async fn keep_running(
         tokio::select! {
             () = stop.cancelled() => return Ok(Stopped::InGoodOrder),
             () = systemd::keep_alive_for(LOG_RETRY) => {}
-            () = refuse_all(peers) => {}
+            () = refuse_all(&mut outside.peers) => {}
         }
     }
 }

@@ -19,7 +19,7 @@ use super::file::{self, File};
 use super::node::{self, check_socket, read_pubkey};
 use super::schema::{conform, decimal};
 use super::secret::Secret;
-use super::{AuditFiles, Config, Control, Log, Swarm, WEAK_SECRET, limits};
+use super::{AuditFiles, Config, Control, Log, Swarm, WEAK_SECRET, limits, socket};
 
 /// The least number of characters of a secret that is not called weak (design, money rule 15).
 const SECRET_CHARS_MIN: usize = 16;
@@ -200,7 +200,7 @@ fn read_control(
     findings: &mut Findings,
 ) -> Option<Control> {
     let named = control.socket.as_deref().map(PathBuf::from);
-    let socket = named.unwrap_or_else(|| storage.join("control.sock"));
+    let socket = named.unwrap_or_else(|| socket::in_folder(storage));
     if socket.as_os_str().len() > SOCKET_BYTES_MAX {
         let what = format!("{} is longer than {SOCKET_BYTES_MAX} bytes", socket.display());
         findings.fault("control.socket", what, "name a shorter path for the socket");

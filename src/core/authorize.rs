@@ -58,6 +58,8 @@ pub(crate) struct Offer {
     pub(crate) invoice: Invoice,
     /// The invoice as it came, and its expiry on the core's clock.
     pub(crate) bill: Bill,
+    /// When it came, on the core's clock.
+    pub(crate) came_at: Time,
     /// The wall clock of whoever made the offer, as it was made.
     pub(crate) made_by: Time,
     /// What the invoice's memo must say.
@@ -103,6 +105,8 @@ pub(crate) struct Payer<'a> {
     pub(crate) now: Time,
     /// Whether nothing new is to be begun.
     pub(crate) is_stopping: bool,
+    /// Whether the operator paused payments like this one.
+    pub(crate) is_paused: bool,
     /// Whether nothing is to be paid at all.
     pub(crate) dry_run: bool,
     /// The paying node; `None` while it does not answer.
@@ -136,22 +140,23 @@ pub(crate) enum Verdict {
 }
 
 impl Offer {
-    /// An offer of a node of our own that came at `now`, by the wall clock at `came_at`.
+    /// An offer of a node of our own that came at `now`, by the wall clock at `wall`.
     pub(crate) fn new(
         attempt: Attempt,
         invoice: Invoice,
         text: String,
         now: Time,
-        came_at: Time,
+        wall: Time,
     ) -> Self {
-        let expires_at = now + (invoice.made_at + invoice.expiry).since(came_at);
+        let expires_at = now + (invoice.made_at + invoice.expiry).since(wall);
         let bill = Bill { hash: invoice.hash, invoice: text, expires_at };
         let memo = memo(attempt.point, attempt.rebalance);
         Self {
             attempt,
             invoice,
             bill,
-            made_by: came_at,
+            came_at: now,
+            made_by: wall,
             memo,
             asker: Asker::Own,
             look: Look::Taken,
@@ -244,7 +249,7 @@ impl Payer<'_> {
         if self.dry_run {
             return Err(Refusal::DryRun);
         }
-        if self.ledger.pause(self.now, [node.id, payee], point).is_some() {
+        if self.is_paused {
             return Err(Refusal::Paused);
         }
         let view = self.view.filter(|view| view.channel.counterparty == payee);

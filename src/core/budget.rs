@@ -94,6 +94,17 @@ impl Budget {
         }
     }
 
+    /// How many payments of a node count at `now`, and what they come to.
+    pub(crate) fn used(&self, node: NodeId, now: Time, policy: &Policy) -> (u64, Msat) {
+        let cap = Cap { policy, point: None, payments_max: None, amount_max: None };
+        let Some(purse) = self.by_node.get(&node) else { return (0, Msat::ZERO) };
+        let counts = |end: &&(Time, Spent)| cap.counts_until(end.0) > now;
+        let ended = purse.ended.iter().filter(counts).map(|(_, spent)| spent);
+        let counting = purse.open.values().chain(ended).map(|spent| spent.amount);
+        counting
+            .fold((0, Msat::ZERO), |(count, sum), amount| (count + 1, sum.saturating_add(amount)))
+    }
+
     /// Whether a payment may be made at `now`, under its node's caps and its channel's.
     pub(crate) fn check(
         &self,

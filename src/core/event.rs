@@ -8,6 +8,7 @@ use super::channel::{Channel, Forwarding};
 use super::invoice::Network;
 use super::message::Message;
 use super::outcome::Outcome;
+use super::policy::Settings;
 use super::record::Pause;
 use crate::ids::{ChannelPoint, NodeId, PaymentHash, PeerKey, RebalanceId, Scid};
 use crate::time::Time;
@@ -115,6 +116,9 @@ pub enum Event {
     PauseAsked(Pause),
     /// The operator allowed them again.
     ResumeAsked(super::record::Scope),
+    /// The operator changed the settings. No period is longer than it was at the start, for
+    /// payments of long ago are forgotten by then.
+    SettingsChanged(Settings),
     /// A deadline passed, or may have.
     Woken,
     /// The daemon is about to stop: nothing new is begun.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::budget::Budget;
 use super::record::{Attempt, Bill, Entry, InvoiceKind, Pause, Record, Scope};
-use crate::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
+use crate::ids::{ChannelPoint, NodeId, PaymentHash, PeerKey, RebalanceId, Scid};
 use crate::time::Time;
 
 /// The open attempts, the budget and the pauses.
@@ -24,6 +24,8 @@ pub struct Ledger {
     seen: BTreeSet<PaymentHash>,
     /// Where the operator stopped new payments.
     pauses: BTreeMap<Scope, Pause>,
+    /// When a payee last opened an attempt on a channel.
+    opened_at: BTreeMap<(NodeId, ChannelPoint), Time>,
     /// When a payer last intended a payment over a channel.
     intended_at: BTreeMap<(NodeId, ChannelPoint), Time>,
     /// When a payment to one of our nodes last came over another channel than asked.
@@ -93,6 +95,7 @@ impl Ledger {
             payments: BTreeMap::new(),
             seen: BTreeSet::new(),
             pauses: BTreeMap::new(),
+            opened_at: BTreeMap::new(),
             intended_at: BTreeMap::new(),
             strayed_at: BTreeMap::new(),
             strays: BTreeSet::new(),
@@ -107,6 +110,7 @@ impl Ledger {
         self.newest = self.newest.max(record.at);
         match &record.entry {
             Entry::RebalanceOpened(attempt) => {
+                self.opened_at.insert((attempt.paid_to, attempt.point), record.at);
                 let open = Rebalance::AwaitingInvoice(attempt.clone());
                 self.rebalances.insert(attempt.rebalance, open);
             }
@@ -184,6 +188,11 @@ impl Ledger {
         self.seen.contains(&hash)
     }
 
+    /// When `payee` last opened an attempt on `point`.
+    pub(crate) fn opened_at(&self, payee: NodeId, point: ChannelPoint) -> Option<Time> {
+        self.opened_at.get(&(payee, point)).copied()
+    }
+
     /// When `payer` last intended a payment over `point`.
     pub(crate) fn intended_at(&self, payer: NodeId, point: ChannelPoint) -> Option<Time> {
         self.intended_at.get(&(payer, point)).copied()
@@ -216,16 +225,24 @@ impl Ledger {
             || self.payments.values().any(|open| open.attempt.point == point)
     }
 
-    /// The pause that holds at `now` for a payment between two nodes over a channel.
+    /// The pauses that hold at `now`.
+    pub(crate) fn pauses(&self, now: Time) -> impl Iterator<Item = &Pause> {
+        self.pauses.values().filter(move |pause| pause.until.is_none_or(|until| now < until))
+    }
+
+    /// The pause that holds at `now` for a payment between two nodes, one of which a peer may speak
+    /// for, over a channel.
     pub(crate) fn pause(
         &self,
         now: Time,
         nodes: [NodeId; 2],
+        peer: Option<PeerKey>,
         point: ChannelPoint,
     ) -> Option<&Pause> {
         let scopes = [Scope::All, Scope::Channel(point)].into_iter();
         scopes
             .chain(nodes.map(Scope::Node))
+            .chain(peer.map(Scope::Peer))
             .filter_map(|scope| self.pauses.get(&scope))
             .find(|pause| pause.until.is_none_or(|until| now < until))
     }

@@ -128,6 +128,7 @@ impl Core {
             asked,
             now: self.now,
             is_stopping: self.is_stopping,
+            is_paused: self.paused([attempt.paid_by, attempt.paid_to], point).is_some(),
             dry_run: self.settings.dry_run,
             node: self.connected(node),
             view: self.views.of(point, node),
@@ -229,7 +230,7 @@ impl Core {
                         payment_id: hash,
                         tokens: attempt.amount.sat(),
                     });
-                    self.report(&attempt, invoice, Told::Settled(hash));
+                    self.reply(&attempt, invoice, Told::Settled(hash));
                 }
                 self.await_snapshot(attempt.point, attempt.paid_by, hash);
                 self.finish(&attempt, hash);
@@ -252,7 +253,7 @@ impl Core {
     fn fail(&mut self, attempt: Attempt, hash: PaymentHash, failure: Failure) {
         let invoice = self.offered(hash);
         self.record(Entry::PaymentFailed(attempt.clone(), hash, failure));
-        self.report(&attempt, invoice, Told::Failed(hash, failure));
+        self.reply(&attempt, invoice, Told::Failed(hash, failure));
         self.narrate(Narrative::PaymentFailed {
             rebalance_id: attempt.rebalance,
             payment_id: hash,
@@ -314,7 +315,7 @@ impl Core {
     fn note_unknown(&mut self, attempt: Attempt, hash: PaymentHash) {
         let rebalance_id = attempt.rebalance;
         self.record(Entry::PaymentUnknown(attempt.clone(), hash));
-        self.report(&attempt, self.offered(hash), Told::Unknown(hash));
+        self.reply(&attempt, self.offered(hash), Told::Unknown(hash));
         self.narrate(Narrative::PaymentUnknown { rebalance_id, payment_id: hash });
     }
 
@@ -335,6 +336,11 @@ impl Core {
             );
             self.narrate(Narrative::Error { message });
         }
+    }
+
+    /// Whether a payment is in flight by its node's word and not by its channel's, for long.
+    pub(super) fn is_stuck(&self, hash: PaymentHash) -> bool {
+        self.tracked.get(&hash).is_some_and(|it| matches!(it.stuck, Stuck::Told))
     }
 
     /// Asks the node that sent a payment what became of it, if it answers; else when it does.

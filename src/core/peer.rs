@@ -9,6 +9,7 @@ use super::event::{Heard, OwnNode};
 use super::message::{Hello, Message, PeerPolicy};
 use super::narrative::Narrative;
 use super::policy::Policy;
+use super::record::Pause;
 use super::roster::Distrust;
 use super::timer::Timer;
 use super::{Core, refusal};
@@ -74,9 +75,18 @@ impl Core {
         self.roster.policy(peer, point).is_some_and(|policy| policy.is_paused)
     }
 
+    /// The pause that holds for a payment between two nodes over a channel.
+    pub(super) fn paused(&self, nodes: [NodeId; 2], point: ChannelPoint) -> Option<&Pause> {
+        let peer = nodes.iter().find_map(|node| match self.party(*node) {
+            Some(Party::Peer { peer, .. }) => Some(peer),
+            Some(Party::Ours) | None => None,
+        });
+        self.ledger.pause(self.now, nodes, peer, point)
+    }
+
     /// A peer is there: our nodes are announced to it.
     pub(super) fn peer_connected(&mut self, peer: PeerKey) {
-        self.roster.connect(peer);
+        self.roster.connect(self.now, peer);
         let hellos: Vec<Message> = self.announced().map(hello).collect();
         self.say(&[peer], &hellos);
         self.timers.set_at_latest(Timer::Announce, self.now + self.settings.announce_interval);
@@ -121,7 +131,7 @@ impl Core {
     /// A peer said something.
     pub(super) fn heard(&mut self, heard: Heard) {
         let peer = heard.peer;
-        match self.roster.hear(peer) {
+        match self.roster.hear(self.now, peer) {
             Some(true) if self.may_tell_of(peer) => {
                 self.narrate(Narrative::PeerConnected { remote_peer: peer });
             }
@@ -216,7 +226,7 @@ impl Core {
         let counterparty = view.channel.counterparty;
         let Some(Party::Peer { peer, version: Some(_) }) = self.party(counterparty) else { return };
         let rules = self.policy(node, point);
-        let pause = self.ledger.pause(self.now, [node, counterparty], point);
+        let pause = self.paused([node, counterparty], point);
         let policy = PeerPolicy {
             point,
             balance_point: rules.balance_point,

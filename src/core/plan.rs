@@ -96,7 +96,7 @@ impl Core {
         if nodes.iter().flatten().any(|known| !known.node.rebalances) {
             return Err(Rest::RebalanceOff);
         }
-        if let Some(pause) = self.ledger.pause(self.now, [payee, payer], point) {
+        if let Some(pause) = self.paused([payee, payer], point) {
             return Err(Rest::Paused { until: pause.until });
         }
         let strayed_at = self.ledger.strayed_at(payee, point);

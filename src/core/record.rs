@@ -121,6 +121,8 @@ pub enum Scope {
     All,
     /// On every channel of one of our nodes, or with one node of others.
     Node(NodeId),
+    /// With one peer, whatever nodes it speaks for.
+    Peer(PeerKey),
     /// On one channel.
     Channel(ChannelPoint),
 }

@@ -163,7 +163,7 @@ impl Core {
     }
 
     /// Tells the peer that asked what its request came to.
-    pub(super) fn report(&mut self, attempt: &Attempt, invoice: String, told: Told) {
+    pub(super) fn reply(&mut self, attempt: &Attempt, invoice: String, told: Told) {
         let Some(Party::Peer { peer, .. }) = self.party(attempt.paid_to) else { return };
         let (hash, reason, refusal) = match &told {
             Told::Settled(hash) => (*hash, None, None),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::message::{Hello, PeerPolicy};
+use super::report::{ClaimReport, PeerReport};
 use crate::ids::{ChannelPoint, NodeId, PeerKey};
 use crate::time::Time;
 
@@ -30,8 +31,9 @@ pub(crate) struct Roster {
 /// One connected peer.
 #[derive(Debug, Default)]
 struct Peer {
-    /// Whether it has said anything: whoever knows the topic can connect.
-    has_spoken: bool,
+    since: Time,
+    /// When it last said something: whoever knows the topic can connect.
+    heard_at: Option<Time>,
     nodes: Vec<NodeId>,
     policies: BTreeMap<ChannelPoint, PeerPolicy>,
 }
@@ -97,20 +99,42 @@ impl fmt::Display for Distrust {
 
 impl Roster {
     /// Takes a peer in.
-    pub(crate) fn connect(&mut self, peer: PeerKey) {
-        self.peers.entry(peer).or_default();
+    pub(crate) fn connect(&mut self, now: Time, peer: PeerKey) {
+        self.peers.entry(peer).or_default().since = now;
+    }
+
+    /// Who is connected, for people.
+    pub(crate) fn report(&self) -> Vec<PeerReport> {
+        let claim = |node: &NodeId, peer: PeerKey| {
+            let claims = self.claims.get(node)?;
+            let claim = claims.iter().find(|claim| claim.peer == peer)?;
+            Some(ClaimReport {
+                node: *node,
+                alias: claim.alias.clone(),
+                version: claim.version,
+                is_proven: claim.is_proven,
+                is_owner: claims.first() == Some(claim),
+            })
+        };
+        let report = |(key, peer): (&PeerKey, &Peer)| PeerReport {
+            peer: *key,
+            since: peer.since,
+            heard_at: peer.heard_at,
+            nodes: peer.nodes.iter().filter_map(|node| claim(node, *key)).collect(),
+        };
+        self.peers.iter().map(report).collect()
     }
 
     /// Notes that a connected peer said something. Says whether it is the first time; `None` where
     /// it is not connected.
-    pub(crate) fn hear(&mut self, peer: PeerKey) -> Option<bool> {
+    pub(crate) fn hear(&mut self, now: Time, peer: PeerKey) -> Option<bool> {
         let known = self.peers.get_mut(&peer)?;
-        Some(!std::mem::replace(&mut known.has_spoken, true))
+        Some(known.heard_at.replace(now).is_none())
     }
 
     /// Whether a peer has said anything since it is connected.
     pub(crate) fn has_spoken(&self, peer: PeerKey) -> bool {
-        self.peers.get(&peer).is_some_and(|peer| peer.has_spoken)
+        self.peers.get(&peer).is_some_and(|peer| peer.heard_at.is_some())
     }
 
     /// Lets a peer go. Returns the nodes that it spoke for.
@@ -187,6 +211,16 @@ impl Roster {
         Ok(())
     }
 
+    /// The nodes that anybody speaks for.
+    pub(crate) fn claimed(&self) -> impl Iterator<Item = NodeId> {
+        self.claims.keys().copied()
+    }
+
+    /// Their names, by whoever is believed to speak for them.
+    pub(crate) fn aliases(&self) -> impl Iterator<Item = &str> {
+        self.claims.values().filter_map(|claims| claims.first()).map(|it| it.alias.as_str())
+    }
+
     /// Who speaks for a node.
     pub(crate) fn owner(&self, node: NodeId) -> Option<&Claim> {
         self.claims.get(&node)?.first()
@@ -225,7 +259,7 @@ mod tests {
     fn roster(claims: &[(u8, bool)]) -> Roster {
         let mut roster = Roster::default();
         for n in 1..=3 {
-            roster.connect(peer(n));
+            roster.connect(Time::default(), peer(n));
         }
         for (n, is_proven) in claims {
             let proof = is_proven.then(|| "signed".to_owned());

@@ -72,6 +72,12 @@ impl Views {
         has_view.map(|(point, _)| *point).collect()
     }
 
+    /// The channels of which `is_meant` says so of a side.
+    pub(crate) fn points(&self, is_meant: impl Fn(NodeId, &View) -> bool) -> Vec<ChannelPoint> {
+        let is_one = |sides: &BTreeMap<NodeId, View>| sides.iter().any(|(n, v)| is_meant(*n, v));
+        self.by_point.iter().filter(|(_, sides)| is_one(sides)).map(|(point, _)| *point).collect()
+    }
+
     /// The channels at whose other end `counterparty` is.
     pub(crate) fn points_with(&self, counterparty: NodeId) -> Vec<ChannelPoint> {
         let is_with = |sides: &BTreeMap<NodeId, View>| {

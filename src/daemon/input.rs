@@ -8,7 +8,7 @@ use crate::lnd::Lnd;
 #[derive(Debug)]
 pub(super) enum Input {
     /// A node answers.
-    Connected { slot: usize, node: OwnNode, lnd: Lnd },
+    Connected { slot: usize, node: OwnNode, version: String, lnd: Lnd },
     /// A node told something.
     Seen { slot: usize, event: Event },
     /// A node is gone, or did not answer.

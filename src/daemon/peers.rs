@@ -151,6 +151,11 @@ impl Peers {
         self.speaker.clone()
     }
 
+    /// Our name among them.
+    pub(super) fn key(&self) -> PeerKey {
+        self.swarm.key()
+    }
+
     /// What the cluster meets under.
     pub(super) const fn topic(&self) -> Topic {
         self.topic

@@ -14,10 +14,11 @@ use super::keys::Keys;
 use super::peers::{PeerEvent, Peers, Speaker};
 use super::supervise::{Slot, is_full_list, supervise};
 use super::systemd::{self, Watchdog};
-use super::{DaemonError, Mode, Stopped, tell};
+use super::{DaemonError, Mode, Outside, Stopped, tell};
 use crate::audit::{Audit, AuditError, Mask};
 use crate::clock::Clock;
 use crate::config::{Config, Node};
+use crate::control::{Asked, SlotStatus};
 use crate::core::Core;
 use crate::core::event::{Event, OwnNode};
 use crate::core::ledger::Ledger;
@@ -50,7 +51,7 @@ enum SlotState {
     #[default]
     Untried,
     /// It answers; whether it has listed its channels.
-    Up { node: NodeId, has_listed: bool },
+    Up { node: NodeId, version: String, has_listed: bool },
     /// It does not answer, for this reason.
     Down { error: String },
     /// It is the node that this other entry speaks for already.
@@ -60,12 +61,14 @@ enum SlotState {
 /// The loop's state.
 #[derive(Debug)]
 pub(super) struct Run {
-    core: Core,
-    clock: Clock,
+    pub(super) core: Core,
+    pub(super) clock: Clock,
     executor: Executor,
     inputs: mpsc::Receiver<Input>,
     log_failed: mpsc::Receiver<AuditError>,
     slots: BTreeMap<usize, SlotState>,
+    /// Where each of them should listen.
+    sockets: Vec<String>,
     supervisors: CancellationToken,
     mode: Mode,
     /// The line that the service manager was last told.
@@ -109,27 +112,33 @@ impl Run {
             let supervised = supervise(slot, executor.speaker.clone(), sender.clone());
             executor.tasks.spawn(supervisors.clone().run_until_cancelled_owned(supervised));
         }
-        let status = String::new();
-        Ok(Self { core, clock, executor, inputs, log_failed, slots, supervisors, mode, status })
+        Ok(Self {
+            core,
+            clock,
+            executor,
+            inputs,
+            log_failed,
+            slots,
+            sockets: config.nodes.iter().map(|node| node.socket.clone()).collect(),
+            supervisors,
+            mode,
+            status: String::new(),
+        })
     }
 
     /// Turns the loop until the stop, or until an append fails.
-    pub(super) async fn drive(
-        mut self,
-        stop: &CancellationToken,
-        peers: &mut Option<Peers>,
-    ) -> Ended {
+    pub(super) async fn drive(mut self, stop: &CancellationToken, outside: &mut Outside) -> Ended {
         self.narrate(&Narrative::Starting { version: env!("CARGO_PKG_VERSION").to_owned() });
         self.handle(Event::Started);
         // Those who came before, or while there was no run.
-        for told in peers.iter().flat_map(Peers::told) {
+        for told in outside.peers.iter().flat_map(Peers::told) {
             self.handle(told);
         }
         self.tell_status();
         systemd::ready();
-        let ended = self.turn(stop, peers).await;
+        let ended = self.turn(stop, outside).await;
         let ended = match ended {
-            Ended::Stopped(stopped) => self.wind_down(stopped, peers).await,
+            Ended::Stopped(stopped) => self.wind_down(stopped, outside).await,
             Ended::LogFailed(_) => ended,
         };
         self.executor.finish_errands().await;
@@ -158,7 +167,7 @@ impl Run {
         }
     }
 
-    async fn turn(&mut self, stop: &CancellationToken, peers: &mut Option<Peers>) -> Ended {
+    async fn turn(&mut self, stop: &CancellationToken, outside: &mut Outside) -> Ended {
         let mut watchdog = Watchdog::start();
         let pass_ends = tokio::time::sleep(ONCE_MAX);
         tokio::pin!(pass_ends);
@@ -173,7 +182,8 @@ impl Run {
                 () = stop.cancelled() => return Ended::Stopped(Stopped::InGoodOrder),
                 () = watchdog.tick() => {}
                 Some(input) = self.inputs.recv() => self.take_in(input),
-                event = heard(peers) => self.hear(event, peers.as_ref()),
+                event = heard(&mut outside.peers) => self.hear(event, outside),
+                asked = question(&mut outside.questions) => self.answer(asked, &outside.standing),
                 () = woken => self.handle(Event::Woken),
                 () = &mut pass_ends, if self.mode == Mode::Once => {
                     return Ended::Stopped(Stopped::Incomplete);
@@ -184,7 +194,7 @@ impl Run {
     }
 
     /// Begins nothing new, and lets what is in flight end and be recorded.
-    async fn wind_down(&mut self, stopped: Stopped, peers: &mut Option<Peers>) -> Ended {
+    async fn wind_down(&mut self, stopped: Stopped, outside: &mut Outside) -> Ended {
         systemd::stopping();
         let mut watchdog = Watchdog::start();
         self.supervisors.cancel();
@@ -202,7 +212,8 @@ impl Run {
                         self.handle(event);
                     }
                 }
-                event = heard(peers) => self.hear(event, peers.as_ref()),
+                event = heard(&mut outside.peers) => self.hear(event, outside),
+                asked = question(&mut outside.questions) => self.answer(asked, &outside.standing),
                 () = woken => self.handle(Event::Woken),
                 () = &mut grace => {
                     tracing::warn!("a payment is still open: the next start takes it up");
@@ -227,7 +238,9 @@ impl Run {
 
     fn take_in(&mut self, input: Input) {
         match input {
-            Input::Connected { slot, node, lnd } => self.connected(slot, node, lnd),
+            Input::Connected { slot, node, version, lnd } => {
+                self.connected(slot, node, version, lnd);
+            }
             Input::Seen { slot, event } => {
                 if let Some(SlotState::Up { has_listed, .. }) = self.slots.get_mut(&slot) {
                     *has_listed |= is_full_list(&event);
@@ -240,14 +253,16 @@ impl Run {
     }
 
     /// Takes in what happened among the peers.
-    fn hear(&mut self, event: PeerEvent, peers: Option<&Peers>) {
+    fn hear(&mut self, event: PeerEvent, outside: &mut Outside) {
         match event {
             PeerEvent::Joined => {
-                if let Some(topic) = peers.map(Peers::topic) {
+                outside.standing.offline = None;
+                if let Some(topic) = outside.peers.as_ref().map(Peers::topic) {
                     self.narrate(&Narrative::SwarmConnected { topic });
                 }
             }
             PeerEvent::Offline { reason } => {
+                outside.standing.offline = Some(reason.clone());
                 self.narrate(&Narrative::SwarmDisconnected { reason });
             }
             PeerEvent::Connected { peer } => self.handle(Event::PeerConnected { peer }),
@@ -267,7 +282,7 @@ impl Run {
         }
     }
 
-    fn connected(&mut self, slot: usize, node: OwnNode, lnd: Lnd) {
+    fn connected(&mut self, slot: usize, node: OwnNode, version: String, lnd: Lnd) {
         let id = node.id;
         let twin = self.slots.iter().find(|(other, state)| {
             **other != slot && matches!(state, SlotState::Up { node, .. } if *node == id)
@@ -279,7 +294,7 @@ impl Run {
             self.slots.insert(slot, SlotState::Duplicate { of });
             return;
         }
-        self.slots.insert(slot, SlotState::Up { node: id, has_listed: false });
+        self.slots.insert(slot, SlotState::Up { node: id, version, has_listed: false });
         self.executor.connected(id, lnd);
         self.handle(Event::NodeConnected(node));
     }
@@ -298,6 +313,24 @@ impl Run {
         }
     }
 
+    /// The entries of `lightningNodes`, as `status` shows them.
+    pub(super) fn slot_statuses(&self) -> Vec<SlotStatus> {
+        let status = |(slot, state): (&usize, &SlotState)| {
+            let (node, lnd_version, error) = match state {
+                SlotState::Untried => (None, None, None),
+                SlotState::Up { node, version, .. } => (Some(*node), Some(version.clone()), None),
+                SlotState::Down { error } => (None, None, Some(error.clone())),
+                SlotState::Duplicate { of } => {
+                    let twin = format!("it is the same node as lightningNodes[{of}]: remove one");
+                    (None, None, Some(twin))
+                }
+            };
+            let socket = self.sockets.get(*slot).cloned().unwrap_or_default();
+            SlotStatus { socket, node, lnd_version, error }
+        };
+        self.slots.iter().map(status).collect()
+    }
+
     /// Tells the operator, on stderr and in the event log.
     fn say(&mut self, message: String) {
         self.narrate(&Narrative::Error { message });
@@ -308,7 +341,7 @@ impl Run {
         self.executor.audit.narrate(self.clock.now(), narrative);
     }
 
-    fn handle(&mut self, event: Event) {
+    pub(super) fn handle(&mut self, event: Event) {
         if let Some(step) = self.clock.step() {
             tell::clock_stepped(step);
         }
@@ -364,6 +397,16 @@ async fn heard(peers: &mut Option<Peers>) -> PeerEvent {
         Some(peers) => peers.next().await,
         None => std::future::pending().await,
     }
+}
+
+/// What is asked next over the control socket.
+async fn question(questions: &mut Option<mpsc::Receiver<Asked>>) -> Asked {
+    if let Some(questions) = questions
+        && let Some(asked) = questions.recv().await
+    {
+        return asked;
+    }
+    std::future::pending().await
 }
 
 /// A slot for each entry of `lightningNodes`, once each of them can be used at all.
@@ -437,6 +480,6 @@ mod tests {
         harm(&mut run).await;
         let stop = CancellationToken::new();
         stop.cancel();
-        run.drive(&stop, &mut None).await
+        run.drive(&stop, &mut Outside::default()).await
     }
 }

@@ -141,7 +141,12 @@ async fn session(
     let (events, mut received) = mpsc::channel(EVENTS_MAX);
     // Only a node that lists its channels counts as connected: one that merely says its name
     // would come and go for ever.
-    let mut connected = Some(Input::Connected { slot: slot.index, node, lnd: lnd.clone() });
+    let mut connected = Some(Input::Connected {
+        slot: slot.index,
+        node,
+        version: info.version.clone(),
+        lnd: lnd.clone(),
+    });
     let has_listed = AtomicBool::new(false);
     let forwarding = async {
         while let Some(event) = received.recv().await {

@@ -35,10 +35,15 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn each_command_has_help_with_an_example() {
     let folder = folder("127.0.0.1:1");
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 14] = [
         &[],
         &["run"],
         &["check"],
+        &["status"],
+        &["why"],
+        &["pause"],
+        &["resume"],
+        &["reload"],
         &["schema"],
         &["completions"],
         &["audit"],

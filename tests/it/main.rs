@@ -3,6 +3,7 @@
 mod audit;
 mod cli;
 mod config;
+mod control;
 mod daemon;
 #[path = "../fake/rpc.rs"]
 mod fake_rpc;

@@ -1,0 +1,59 @@
+//! `tightrope pause` and `tightrope resume`: the operator's word that nothing new is to be paid.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::door::{Door, say_done, wait};
+use crate::control::Pause;
+use crate::time::{SpanError, parse_span, whole_ms};
+
+/// What is to be paused, and how.
+#[derive(Debug, clap::Args)]
+pub(super) struct PauseArgs {
+    /// Where: all, or a node, a peer or a channel by any name that status shows.
+    #[arg(default_value = "all")]
+    scope: String,
+    /// For how long, such as 2h; until resume where this is missing.
+    #[arg(long = "for", value_name = "TIME", value_parser = span)]
+    length: Option<Duration>,
+    /// Why, for those who ask later.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    #[command(flatten)]
+    door: Door,
+}
+
+/// What may be paid again.
+#[derive(Debug, clap::Args)]
+pub(super) struct ResumeArgs {
+    /// Where: as it was paused.
+    #[arg(default_value = "all")]
+    scope: String,
+    #[command(flatten)]
+    door: Door,
+}
+
+/// Stops new payments.
+pub(super) fn pause(args: PauseArgs, dir: &Path) -> anyhow::Result<ExitCode> {
+    let client = args.door.client(dir)?;
+    let PauseArgs { scope, length, reason, door: _ } = args;
+    let pause = Pause { scope, for_ms: length.map(whole_ms), reason };
+    say_done(&wait(client.pause(&pause))?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Allows them again.
+pub(super) fn resume(args: &ResumeArgs, dir: &Path) -> anyhow::Result<ExitCode> {
+    let client = args.door.client(dir)?;
+    say_done(&wait(client.resume(&args.scope))?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A length of time that is worth a pause.
+fn span(text: &str) -> Result<Duration, String> {
+    match parse_span(text) {
+        Ok(span) if span.is_zero() => Err("a pause of no length pauses nothing".to_owned()),
+        read => read.map_err(|error: SpanError| error.to_string()),
+    }
+}
