@@ -137,6 +137,11 @@ impl Audit {
         self.0.transactions.append(lines)
     }
 
+    /// How many appends wait for the transaction log.
+    pub fn waiting(&self) -> usize {
+        self.0.transactions.waiting()
+    }
+
     /// Queues an event for the event log. Never waits: what the queue cannot take is dropped, and
     /// counted in a warning.
     pub fn narrate(&self, at: Time, narrative: &Narrative) {

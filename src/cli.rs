@@ -18,13 +18,17 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use serde_json::json;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, reload as reloading};
 
 use crate::config::{self, Config, ConfigError, LogFormat, LogLevel};
-use crate::daemon;
+use crate::daemon::{self, Source};
 
 use door::Door;
 
@@ -167,8 +171,10 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run { once } => {
             let mode = if once || cli.once { daemon::Mode::Once } else { daemon::Mode::Forever };
             let config = load()?;
-            log_to_stderr(config.log);
-            run::run(&config, mode)
+            let set_level = log_to_stderr(config.log);
+            let (dir, is_dry) = (cli.config, cli.dry_run);
+            let read = Box::new(move || self::load(&dir, is_dry));
+            run::run(config, Source { read, set_level, again: Arc::default() }, mode)
         }
         Command::Check => check::run(&load()?),
         Command::Status(args) => status::run(&args, &cli.config),
@@ -205,27 +211,35 @@ fn environment() -> impl Iterator<Item = (String, String)> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
-/// Starts the log on stderr, as the configuration has it.
-fn log_to_stderr(log: config::Log) {
-    let level = match log.level {
-        LogLevel::Error => tracing::Level::ERROR,
-        LogLevel::Warn => tracing::Level::WARN,
-        LogLevel::Info => tracing::Level::INFO,
-        LogLevel::Debug => tracing::Level::DEBUG,
-        LogLevel::Trace => tracing::Level::TRACE,
-    };
-    // The libraries below us are told of only where they warn.
-    let filter = format!("warn,tightrope={level}");
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+/// Starts the log on stderr, as the configuration has it. What is returned has it follow another
+/// level.
+fn log_to_stderr(log: config::Log) -> Box<dyn Fn(LogLevel) + Send + Sync> {
+    let (layer, handle) = reloading::Layer::new(filter(log.level));
+    let registry = tracing_subscriber::registry().with(layer);
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         // A line that cannot be written is no reason to stop, and telling of it would fail too.
         .log_internal_errors(false)
         .with_target(false);
     match log.format {
         LogFormat::Human => {
-            lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init()
+            let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            registry.with(lines.with_ansi(is_terminal)).init();
         }
-        LogFormat::Json => lines.json().init(),
+        LogFormat::Json => registry.with(lines.json()).init(),
     }
+    // It fails only where the log is gone.
+    Box::new(move |level| drop(handle.reload(filter(level))))
+}
+
+/// What of `level` is written. The libraries below us are told of only where they warn.
+fn filter(level: LogLevel) -> EnvFilter {
+    let level = match level {
+        LogLevel::Error => tracing::Level::ERROR,
+        LogLevel::Warn => tracing::Level::WARN,
+        LogLevel::Info => tracing::Level::INFO,
+        LogLevel::Debug => tracing::Level::DEBUG,
+        LogLevel::Trace => tracing::Level::TRACE,
+    };
+    EnvFilter::new(format!("warn,tightrope={level}"))
 }

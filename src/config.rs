@@ -17,6 +17,7 @@ mod fault;
 mod file;
 mod limits;
 mod node;
+mod reload;
 mod repeats;
 mod schema;
 mod secret;
@@ -28,6 +29,7 @@ pub use defaults::defaults;
 pub use fault::{ConfigError, Fault, SyntaxError, Warning};
 pub use file::{LogFormat, LogLevel};
 pub use node::Node;
+pub use reload::Changes;
 pub use schema::schema;
 pub use secret::{Macaroon, Secret};
 

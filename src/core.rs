@@ -357,9 +357,17 @@ impl Core {
         self.reconsider_all();
     }
 
+    /// Goes by other settings, unless they count further back than is remembered.
     fn change(&mut self, settings: Settings) {
-        self.settings = settings;
-        self.reconsider_all();
+        if self.remembers_enough_for(&settings) {
+            self.settings = settings;
+            self.reconsider_all();
+        }
+    }
+
+    /// Whether what is remembered of past payments reaches back as far as these limits count.
+    pub fn remembers_enough_for(&self, settings: &Settings) -> bool {
+        self.ledger.budget.covers(settings.limits.period_max())
     }
 
     fn resume(&mut self, scope: Scope) {

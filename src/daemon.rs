@@ -11,12 +11,15 @@
 mod answer;
 pub mod bootstrap;
 pub mod check;
+mod desk;
 mod execute;
+mod figures;
 mod input;
 mod invoice;
 mod keys;
 mod peers;
 mod run;
+mod slots;
 mod supervise;
 mod systemd;
 mod tell;
@@ -24,17 +27,16 @@ mod tell;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use self::answer::Standing;
+pub use self::desk::Source;
+use self::desk::{Desk, Standing};
 use self::keys::{KeyError, Keys};
-use self::peers::Peers;
+use self::peers::{PeerEvent, Peers};
 use self::run::{Ended, Run};
 use crate::audit::{self, AuditError, Files, Mask, Opened, Remedy};
-use crate::clock;
 use crate::config::Config;
-use crate::control::{Asked, ControlError, ControlSettings, Server};
+use crate::control::ControlError;
 use crate::core::ledger::Ledger;
 use crate::core::refusal::Refusal;
 use crate::lnd::LndError;
@@ -118,21 +120,17 @@ fn is_same_log(before: Option<u64>, opened: &Opened) -> bool {
 
 /// Keeps the channels in balance until `stop`, whatever the nodes and the disk do.
 pub async fn run(
-    config: &Config,
+    config: Config,
+    source: Source,
     mode: Mode,
     stop: CancellationToken,
 ) -> Result<Stopped, DaemonError> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let files = files(config);
-    let mut outside = Outside::default();
-    let stopped = keep_running(config, mode, &files, &mut outside, &stop).await;
-    // Whoever asks is told at once that nobody answers.
-    outside.questions = None;
-    if let Some(door) = outside.door {
-        door.close().await;
-    }
+    let mut outside = Outside { peers: None, desk: Desk::new(config, source) };
+    let stopped = keep_running(mode, &mut outside, &stop).await;
+    outside.desk.close().await;
     if let Some(peers) = outside.peers {
         peers.leave().await;
     }
@@ -144,59 +142,64 @@ pub async fn run(
 struct Outside {
     /// The peers, where there are any to be met.
     peers: Option<Peers>,
-    /// The control socket, and what is asked over it.
-    door: Option<Server>,
-    questions: Option<mpsc::Receiver<Asked>>,
-    standing: Standing,
-}
-
-impl Default for Outside {
-    fn default() -> Self {
-        let standing = Standing { started_at: clock::wall(), key: None, offline: None };
-        Self { peers: None, door: None, questions: None, standing }
-    }
+    desk: Desk,
 }
 
 impl Outside {
     /// Opens the control socket, and begins to meet the peers. The storage folder is ours by then.
-    fn open(&mut self, config: &Config, keys: Keys) -> Result<(), DaemonError> {
-        if self.door.is_none() {
-            let (sender, questions) = mpsc::channel(QUESTIONS_MAX);
-            let control = &config.control;
-            let settings = ControlSettings {
-                socket: control.socket.clone(),
-                listen: control.listen,
-                token_file: control.token_file.clone(),
-            };
-            self.door = Some(Server::start(&settings, sender)?);
-            self.questions = Some(questions);
-        }
+    fn open(&mut self, keys: Keys) -> Result<(), DaemonError> {
+        self.desk.open()?;
         if self.peers.is_none() {
-            let peers = Peers::meet(config, keys.swarm)?;
-            self.standing.key = Some(peers.key());
-            self.standing.offline = Some("the swarm is being entered".to_owned());
+            let peers = Peers::meet(&self.desk.config, keys.swarm)?;
+            let offline = Some("the swarm is being entered".to_owned());
+            self.desk.swarm = Standing { key: Some(peers.key()), offline };
             self.peers = Some(peers);
         }
         Ok(())
     }
+
+    /// Tells whoever asks, peers and operator, that nothing is paid and why; for ever.
+    async fn attend(&mut self, error: &str) {
+        if let Err(closed) = self.desk.open() {
+            tracing::warn!(
+                error = tell::chain(&closed),
+                "the control socket stays closed meanwhile"
+            );
+        }
+        loop {
+            tokio::select! {
+                event = heard(&mut self.peers) => {
+                    self.desk.swarm.note(&event);
+                    if let (PeerEvent::Heard(heard), Some(peers)) = (event, &self.peers) {
+                        peers.refuse(*heard, &Refusal::AuditUnavailable).await;
+                    }
+                }
+                wanted = self.desk.next() => self.desk.serve_without_log(wanted, error).await,
+            }
+        }
+    }
 }
 
-/// How many questions may wait for the loop.
-const QUESTIONS_MAX: usize = 16;
+/// What happens next among the peers.
+async fn heard(peers: &mut Option<Peers>) -> PeerEvent {
+    match peers {
+        Some(peers) => peers.next().await,
+        None => std::future::pending().await,
+    }
+}
 
 /// Runs again and again, for as long as nothing but the logs stands in the way. The peers are met
 /// once there is a log, and then stay.
 async fn keep_running(
-    config: &Config,
     mode: Mode,
-    files: &Files,
     outside: &mut Outside,
     stop: &CancellationToken,
 ) -> Result<Stopped, DaemonError> {
+    let files = files(&outside.desk.config);
     // How many records the log had when it was last opened.
     let mut before = None;
     loop {
-        let error = match open(files, config).await {
+        let error = match open(&files, &outside.desk.config).await {
             Ok((audit, ledger, opened)) if is_same_log(before, &opened) => {
                 before = Some(opened.records);
                 let keys = Keys::open(&files.storage)?;
@@ -204,10 +207,10 @@ async fn keep_running(
                     tell::hold_key_lost(ledger.open_held());
                 }
                 if mode == Mode::Forever {
-                    outside.open(config, keys)?;
+                    outside.open(keys)?;
                 }
                 let speaker = outside.peers.as_ref().map(Peers::speaker);
-                let run = Run::start(config, mode, audit, ledger, speaker, keys)?;
+                let run = Run::start(&outside.desk, mode, audit, ledger, speaker, keys)?;
                 match run.drive(stop, outside).await {
                     Ended::Stopped(stopped) => return Ok(stopped),
                     Ended::LogFailed(error) if error.remedy() == Remedy::GiveUp => {
@@ -228,19 +231,12 @@ async fn keep_running(
         }
         tell::log_unusable(&error);
         systemd::ready();
+        let error = tell::chain(&error);
         tokio::select! {
             () = stop.cancelled() => return Ok(Stopped::InGoodOrder),
             () = systemd::keep_alive_for(LOG_RETRY) => {}
-            () = refuse_all(&mut outside.peers) => {}
+            () = outside.attend(&error) => {}
         }
-    }
-}
-
-/// Tells peers that ask why nothing is paid, for ever.
-async fn refuse_all(peers: &mut Option<Peers>) {
-    match peers {
-        Some(peers) => peers.refuse(&Refusal::AuditUnavailable).await,
-        None => std::future::pending().await,
     }
 }
 

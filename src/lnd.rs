@@ -11,6 +11,7 @@ mod follow;
 mod hints;
 mod invoices;
 mod mailbox;
+mod meter;
 mod payments;
 mod permissions;
 
@@ -23,6 +24,7 @@ use tonic::{Response, Status};
 
 use self::connect::Line;
 pub use self::error::{LndError, Remedy};
+pub use self::meter::Meter;
 use crate::core::invoice::Network;
 use crate::ids::NodeId;
 use crate::rpc::invoicesrpc::invoices_client::InvoicesClient;
@@ -89,6 +91,12 @@ impl Lnd {
             line: Line::new(endpoint)?,
             height: Arc::default(),
         })
+    }
+
+    /// The same node, whose calls `meter` counts.
+    #[must_use]
+    pub fn metered(self, meter: Meter) -> Self {
+        Self { line: self.line.metered(meter), ..self }
     }
 
     /// What the node says of itself.

@@ -89,6 +89,11 @@ impl Writer {
         }
     }
 
+    /// How many appends wait to be begun.
+    pub(super) fn waiting(&self) -> usize {
+        self.jobs.max_capacity() - self.jobs.capacity()
+    }
+
     /// Something is missing: what comes after it is refused, where that would make a hole.
     pub(super) fn leave_out(&self) {
         match self.afterwards {

@@ -1,33 +1,33 @@
 //! `tightrope run`: the daemon in the foreground, until SIGTERM or SIGINT.
 //!
-//! SIGHUP, by which other daemons read their configuration again, does not end it.
+//! SIGHUP has it read its configuration again, as `tightrope reload` does.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::daemon::{self, DaemonError, Mode, Stopped};
+use crate::daemon::{self, DaemonError, Mode, Source, Stopped};
 
 /// Runs the daemon on this thread.
-pub(super) fn run(config: &Config, mode: Mode) -> anyhow::Result<ExitCode> {
+pub(super) fn run(config: Config, source: Source, mode: Mode) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let stopped = runtime.block_on(async {
         let stop = CancellationToken::new();
         let mut terminate = signal(SignalKind::terminate()).map_err(DaemonError::Signals)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Signals)?;
         let mut hangup = signal(SignalKind::hangup()).map_err(DaemonError::Signals)?;
-        let daemon = daemon::run(config, mode, stop.clone());
+        let again = Arc::clone(&source.again);
+        let daemon = daemon::run(config, source, mode, stop.clone());
         tokio::pin!(daemon);
         loop {
             tokio::select! {
                 stopped = &mut daemon => return stopped,
                 _ = terminate.recv() => stop.cancel(),
                 _ = interrupt.recv() => stop.cancel(),
-                _ = hangup.recv() => {
-                    tracing::warn!("SIGHUP is ignored: to have the configuration read, restart");
-                }
+                _ = hangup.recv() => again.notify_one(),
             }
         }
     })?;

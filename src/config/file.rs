@@ -49,7 +49,7 @@ pub(super) struct File {
 }
 
 /// One Lightning node.
-#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("required" = ["socket"]))]
 pub(super) struct Node {

@@ -45,6 +45,11 @@ impl std::fmt::Debug for Source {
 }
 
 impl Node {
+    /// What the configuration says of it, whatever the files hold that it names.
+    pub(super) const fn entry(&self) -> &file::Node {
+        &self.source.entry
+    }
+
     /// The same node with its files read anew: a certificate or a macaroon may have been
     /// replaced. Where they cannot be used, as it was.
     pub fn reread(&self) -> Self {

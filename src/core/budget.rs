@@ -68,6 +68,11 @@ impl Budget {
         Self { horizon: period_max.saturating_mul(2), by_node: BTreeMap::new() }
     }
 
+    /// Whether it reaches back far enough for periods of at most `period_max`.
+    pub(crate) fn covers(&self, period_max: Duration) -> bool {
+        period_max.saturating_mul(2) <= self.horizon
+    }
+
     /// Counts a payment that is about to be sent.
     pub(crate) fn intend(
         &mut self,

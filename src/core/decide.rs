@@ -233,17 +233,26 @@ pub fn decide(channel: &Channel, payee: &Policy, payer: &Policy) -> Decision {
     let Some(target) = target(payee, payer) else {
         return Decision::Rest(Rest::BandsDoNotMeet);
     };
-    let own = channel.local.saturating_add(channel.in_flight());
-    if !own.is_below(payee.threshold(), total) {
+    if !is_low(channel, payee) {
         return Decision::Rest(Rest::Balanced);
     }
-    let missing = total.share(target).saturating_sub(own);
+    let missing = total.share(target).saturating_sub(own(channel));
     let amount =
         missing.min(payee.payment_max).min(payer.payment_max).min(channel.receivable()).whole();
     if amount < payee.payment_min || amount == Msat::ZERO {
         return Decision::Rest(Rest::TooSmall { amount });
     }
     Decision::Ask { amount }
+}
+
+/// Whether a side is below its threshold; not so where its figures make no sense.
+pub(crate) fn is_low(channel: &Channel, policy: &Policy) -> bool {
+    channel.total().is_some_and(|total| own(channel).is_below(policy.threshold(), total))
+}
+
+/// What the payee counts as its own.
+fn own(channel: &Channel) -> Msat {
+    channel.local.saturating_add(channel.in_flight())
 }
 
 /// The payee's share at which a rebalance leaves the channel, the same seen from either end;

@@ -80,7 +80,7 @@ impl Core {
     }
 
     /// The name of a node of the cluster.
-    pub(super) fn name_of(&self, node: NodeId) -> &str {
+    pub fn name_of(&self, node: NodeId) -> &str {
         match (self.nodes.get(&node), self.roster.owner(node)) {
             (Some(known), _) => &known.node.alias,
             (None, Some(claim)) => &claim.alias,

@@ -5,6 +5,7 @@
 use serde::Serialize;
 
 use crate::ids::{ChannelPoint, NodeId, PaymentHash, PeerKey, RebalanceId, Scid, Topic};
+use crate::time::Time;
 use crate::units::Sat;
 
 /// One entry of the event log: its name in `event`, the rest in `data`.
@@ -15,6 +16,13 @@ pub enum Narrative {
     Starting {
         /// Its version.
         version: String,
+    },
+    /// The configuration was read again and taken in.
+    Reloaded {
+        /// The keys that have changed.
+        taken: Vec<&'static str>,
+        /// The keys that have changed in the file, and hold from the next start.
+        left: Vec<&'static str>,
     },
     /// The daemon stops in good order.
     Shutdown {},
@@ -198,6 +206,9 @@ pub enum Narrative {
         payment_id: PaymentHash,
         /// What arrived, in sat.
         tokens: Sat,
+        /// As payee: since when its side was below its threshold, as far as is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        drifted_at: Option<Time>,
     },
     /// The answer to a payment was lost: its node is asked until it tells the end.
     PaymentUnknown {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::refusal::Refusal;
+use super::refusal::{Refusal, code};
 use crate::ids::Scid;
 
 /// What the payer's node says of a payment, or that it says nothing.
@@ -81,6 +81,11 @@ impl Failure {
 }
 
 impl Failure {
+    /// The word for it.
+    pub fn code(&self) -> String {
+        code(self)
+    }
+
     /// Whether a smaller amount may pass.
     pub(crate) const fn is_for_want_of_room(self) -> bool {
         matches!(self, Self::TemporaryChannelFailure | Self::InsufficientBalance)
@@ -178,6 +183,27 @@ impl fmt::Display for PeerWord {
         match &self.code {
             Some(code) => write!(f, " ({code})"),
             None => Ok(()),
+        }
+    }
+}
+
+impl Cause {
+    /// The word for it: where the payer's reason is known and one of ours, that.
+    pub fn code(&self) -> String {
+        match self {
+            Self::Refused { refusal } => refusal.code(),
+            Self::PaymentFailed { failure } => failure.code(),
+            Self::NoInvoice { .. }
+            | Self::Abandoned
+            | Self::NoLongerNeeded
+            | Self::InvoiceCanceled
+            | Self::ByPeer { .. }
+            | Self::PeerGone
+            | Self::Overtaken { .. }
+            | Self::PaidElsewhere { .. } => {
+                let value = serde_json::to_value(self).unwrap_or_default();
+                value["cause"].as_str().unwrap_or_default().to_owned()
+            }
         }
     }
 }

@@ -229,6 +229,7 @@ impl Core {
                         rebalance_id: attempt.rebalance,
                         payment_id: hash,
                         tokens: attempt.amount.sat(),
+                        drifted_at: None,
                     });
                     self.reply(&attempt, invoice, Told::Settled(hash));
                 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Core;
 use super::action::Action;
-use super::decide::{Decision, Rest, decide};
+use super::decide::{Decision, Rest, decide, is_low};
 use super::narrative::{Narrative, as_json};
 use super::peer::Party;
 use super::policy::Policy;
@@ -31,6 +31,7 @@ impl Core {
         let Some(view) = self.views.of(point, payee) else { return };
         let payer = view.channel.counterparty;
         let Some(party) = self.party(payer).filter(|_| payer != payee) else { return };
+        self.note_drift(point, payee);
         match self.plan(point, payee, payer, party) {
             Ok(attempt) => {
                 self.rest(point, payee, None);
@@ -44,6 +45,23 @@ impl Core {
                 self.rest(point, payee, Some(rest));
             }
         }
+    }
+
+    /// Notes since when a side is below its threshold. What is on its way to it ends that only
+    /// when it has arrived.
+    fn note_drift(&mut self, point: ChannelPoint, node: NodeId) {
+        let (now, policy) = (self.now, self.policy(node, point));
+        let Some(view) = self.views.of(point, node).filter(|_| !self.ledger.is_open(point)) else {
+            return;
+        };
+        let is_low = is_low(&view.channel, &policy);
+        let low_since = &mut self.side(point, node).low_since;
+        *low_since = is_low.then(|| low_since.unwrap_or(now));
+    }
+
+    /// Since when a side is below its threshold, as far as is known.
+    pub(super) fn low_since(&self, point: ChannelPoint, node: NodeId) -> Option<Time> {
+        self.sides.get(&(point, node)).and_then(|side| side.low_since)
     }
 
     /// The attempt that `payee` should make, or why it should make none.

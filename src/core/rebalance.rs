@@ -130,6 +130,7 @@ impl Core {
                     rebalance_id: attempt.rebalance,
                     payment_id: hash,
                     tokens: paid.sat(),
+                    drifted_at: self.low_since(point, attempt.paid_to),
                 });
                 self.side(point, attempt.paid_to).succeeded();
                 self.look_at_the_sum(&attempt, *paid);

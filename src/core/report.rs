@@ -16,7 +16,7 @@ use crate::time::{Time, whole_ms};
 use crate::units::{Msat, Ppm};
 
 /// How things stand.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// When.
@@ -138,6 +138,8 @@ pub struct ChannelReport {
     pub target: Option<Ppm>,
     /// The lowest and the highest share at which neither side asks, seen from ours, where known.
     pub band: Option<[Ppm; 2]>,
+    /// Since when our share is below our threshold, as far as is known; `None` while it is not.
+    pub low_since: Option<Time>,
     /// Why our side does not ask; `None` while it does.
     pub rest: Option<RestReport>,
     /// When our side last began or ended an attempt, or paid.
@@ -212,6 +214,18 @@ pub enum OpenState {
     Stuck,
 }
 
+impl OpenState {
+    /// Every state.
+    pub const ALL: [Self; 6] = [
+        Self::AwaitingInvoice,
+        Self::AwaitingPayment,
+        Self::Waiting,
+        Self::Dispatched,
+        Self::Unknown,
+        Self::Stuck,
+    ];
+}
+
 impl Core {
     /// How things stand at this moment.
     pub fn report(&self) -> Report {
@@ -281,6 +295,7 @@ impl Core {
             deadzone: ours.deadzone,
             target: theirs.as_ref().and_then(|theirs| target(&ours, theirs)),
             band: theirs.map(|theirs| [ours.threshold(), theirs.threshold().complement()]),
+            low_since: self.low_since(point, node),
             rest: rest.map(RestReport::from),
             last_at: last.into_iter().flatten().max(),
         }

@@ -1,101 +1,161 @@
 //! Answers what the operator asks over the control socket, from the loop, between two events.
 //!
-//! An answer is a picture or a record; nothing here waits, so nobody who asks holds up a payment.
+//! An answer is a picture, or says what was recorded once that is durable. Nothing here waits, so
+//! nobody who asks holds up a payment.
 
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
+use super::desk::{self, Desk, Wanted};
+use super::execute::Effect;
+use super::input::Input;
 use super::run::Run;
-use crate::control::{
-    Answer, Asked, Done, Faulty, LogStatus, Pause, Question, Status, SwarmStatus, Unknown,
-};
+use crate::config::{Changes, Config, ConfigError};
+use crate::control::{Answer, Asked, Done, LogStatus, Pause, Question, Status, Unknown};
 use crate::core::event::Event;
+use crate::core::narrative::Narrative;
 use crate::core::record;
-use crate::ids::PeerKey;
-use crate::time::Time;
 
 /// How many names that are near an unknown one are told.
 const NEAREST_MAX: usize = 3;
-
-/// What the daemon knows of itself, whatever run it is in.
-#[derive(Clone, Debug)]
-pub(super) struct Standing {
-    /// When the process started, by the wall clock.
-    pub(super) started_at: Time,
-    /// Our name among peers.
-    pub(super) key: Option<PeerKey>,
-    /// Why peers cannot find us; `None` while they can.
-    pub(super) offline: Option<String>,
-}
+/// The longest name that is compared with others, in characters: longer than any key or alias.
+const NAME_CHARS_MAX: usize = 100;
 
 impl Run {
-    /// Answers a question.
-    pub(super) fn answer(&mut self, asked: Asked, standing: &Standing) {
-        let answer = match asked.question {
-            Question::Status => Answer::Status(Box::new(self.status_now(standing))),
-            Question::Why { channel } => match self.core.channels_named(&channel)[..] {
-                [point] => Answer::Why(Box::new(self.core.why(point))),
-                [] => Answer::Unknown(self.unknown(channel)),
-                // One of several is meant: which, only an id tells.
-                [..] => Answer::Unknown(Unknown {
-                    nearest: self.core.scids_named(&channel),
-                    unknown: channel,
-                }),
+    /// Does what the operator wants.
+    pub(super) fn serve(&mut self, wanted: Wanted, desk: &Desk) {
+        let Asked { question, answer } = match wanted {
+            Wanted::Answer(asked) => asked,
+            Wanted::Reload => return self.reread(desk, None),
+        };
+        let said = match question {
+            Question::Status => Answer::Status(Box::new(self.status(desk))),
+            Question::Metrics => return self.measure(desk, answer),
+            Question::Why { channel } => self.why(channel),
+            Question::Pause(pause) => match self.pause_event(pause) {
+                Ok((event, done)) => return self.record_and_say(event, done, answer),
+                Err(unknown) => unknown,
             },
-            Question::Pause(pause) => self.pause(pause),
             Question::Resume { scope } => match self.core.scope_named(&scope) {
                 Some(named) => {
-                    self.handle(Event::ResumeAsked(named));
-                    done(format!("new payments are allowed again: {scope}"))
+                    let done = format!("new payments are allowed again: {scope}");
+                    return self.record_and_say(Event::ResumeAsked(named), done, answer);
                 }
                 None => Answer::Unknown(self.unknown(scope)),
             },
-            Question::Reload => Answer::Faulty(Faulty {
-                faults: vec!["this version reads its configuration at its start only".to_owned()],
-            }),
-            Question::Metrics => Answer::Metrics(String::new()),
+            Question::Reload => return self.reread(desk, Some(answer)),
         };
         // Whoever asked may be gone.
-        drop(asked.answer.send(answer));
+        drop(answer.send(said));
     }
 
-    fn pause(&mut self, pause: Pause) -> Answer {
-        let Some(scope) = self.core.scope_named(&pause.scope) else {
-            return Answer::Unknown(self.unknown(pause.scope));
-        };
-        let until = pause.for_ms.map(|ms| self.clock.now() + Duration::from_millis(ms));
-        let reason = pause.reason;
-        self.handle(Event::PauseAsked(record::Pause { scope, until, reason }));
-        let until = until.map_or_else(|| "until resumed".to_owned(), |at| format!("until {at}"));
-        done(format!("new payments are paused {until}: {}", pause.scope))
-    }
-
-    /// How the daemon stands.
-    fn status_now(&self, standing: &Standing) -> Status {
-        Status {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: std::process::id(),
-            started_at: standing.started_at,
-            slots: self.slot_statuses(),
-            swarm: SwarmStatus {
-                key: standing.key,
-                is_joined: standing.key.is_some() && standing.offline.is_none(),
-                error: standing.offline.clone(),
-            },
-            log: LogStatus { is_usable: true, error: None, waiting: 0 },
-            clock_steps_ms: Vec::new(),
-            report: self.core.report(),
+    fn why(&self, channel: String) -> Answer {
+        match self.core.channels_named(&channel)[..] {
+            [point] => Answer::Why(Box::new(self.core.why(point))),
+            [] => Answer::Unknown(self.unknown(channel)),
+            // One of several is meant: which, only an id tells.
+            [..] => Answer::Unknown(Unknown {
+                nearest: self.core.scids_named(&channel),
+                unknown: channel,
+            }),
         }
     }
 
+    /// What a wish to pause comes to, and what is said of it.
+    fn pause_event(&mut self, pause: Pause) -> Result<(Event, String), Answer> {
+        let Some(scope) = self.core.scope_named(&pause.scope) else {
+            return Err(Answer::Unknown(self.unknown(pause.scope)));
+        };
+        let until = pause.for_ms.map(|ms| self.clock.now() + Duration::from_millis(ms));
+        let end = until.map_or_else(|| "until resumed".to_owned(), |at| format!("until {at}"));
+        let done = format!("new payments are paused {end}: {}", pause.scope);
+        let pause = record::Pause { scope, until, reason: pause.reason };
+        Ok((Event::PauseAsked(pause), done))
+    }
+
+    /// Says that something is done once the record of it is durable. Where the log fails, whoever
+    /// asked hears nothing, and is told that nobody answered.
+    fn record_and_say(&mut self, event: Event, done: String, answer: oneshot::Sender<Answer>) {
+        let say: Effect = Box::pin(async move {
+            drop(answer.send(Answer::Done(Done { done })));
+        });
+        self.handle_and(event, Some(say));
+    }
+
+    /// How the daemon stands.
+    fn status(&self, desk: &Desk) -> Status {
+        let waiting = u64::try_from(self.executor.audit.waiting()).unwrap_or(u64::MAX);
+        let log = LogStatus { is_usable: true, error: None, waiting };
+        desk.status(self.slots.statuses(), log, self.core.report())
+    }
+
+    /// Answers with the metrics, written off the loop's thread.
+    fn measure(&self, desk: &Desk, answer: oneshot::Sender<Answer>) {
+        let (status, figures) = (self.status(desk), desk.figures.clone());
+        // A process that ends meanwhile waits for it: it takes a moment.
+        drop(tokio::task::spawn_blocking(move || {
+            drop(answer.send(Answer::Metrics(figures.text(&status))));
+        }));
+    }
+
+    /// Has the configuration read again; what comes of it is told to whom waits for the answer.
+    fn reread(&self, desk: &Desk, answer: Option<oneshot::Sender<Answer>>) {
+        let (read, inputs) = (desk.read(), self.executor.inputs.clone());
+        let rereading = async move {
+            let config = Box::new(read.await);
+            // The loop is gone only when the run has ended.
+            drop(inputs.send(Input::Reread { config, answer }).await);
+        };
+        let cancel = self.executor.cancel.clone();
+        self.executor.tasks.spawn(cancel.run_until_cancelled_owned(rereading));
+    }
+
+    /// Takes in a configuration that was read again, whole or not at all.
+    pub(super) fn reload(
+        &mut self,
+        config: Result<Config, ConfigError>,
+        answer: Option<oneshot::Sender<Answer>>,
+        desk: &mut Desk,
+    ) {
+        let outcome = config.map_err(|error| desk::faults(&error)).and_then(|next| {
+            if self.core.remembers_enough_for(&next.settings) { Ok(next) } else { Err(too_long()) }
+        });
+        let outcome = outcome.map(|next| self.adopt(next, desk));
+        desk.figures.reloaded(outcome.is_ok());
+        if let Err(faults) = &outcome {
+            self.say(format!("{}: {}", desk::NOT_TAKEN_IN, faults.join("; ")));
+        }
+        if let Some(answer) = answer {
+            // Whoever asked may be gone.
+            drop(answer.send(desk::answer(&outcome)));
+        }
+    }
+
+    fn adopt(&mut self, next: Config, desk: &mut Desk) -> Changes {
+        let changes = desk.adopt(next);
+        let settings = desk.config.settings.clone();
+        self.limits.send_replace(settings.limits.clone());
+        self.narrate(&Narrative::Reloaded {
+            taken: changes.taken.clone(),
+            left: changes.left.clone(),
+        });
+        self.handle(Event::SettingsChanged(settings));
+        changes
+    }
+
     fn unknown(&self, name: String) -> Unknown {
-        let wanted = name.to_lowercase();
+        let wanted: String = name.to_lowercase().chars().take(NAME_CHARS_MAX).collect();
         let mut names = self.core.names();
-        names.sort_by_key(|it| strsim::damerau_levenshtein(&wanted, &it.to_lowercase()));
+        names.sort_by_cached_key(|it| strsim::damerau_levenshtein(&wanted, &it.to_lowercase()));
         names.truncate(NEAREST_MAX);
         Unknown { unknown: name, nearest: names }
     }
 }
 
-fn done(done: String) -> Answer {
-    Answer::Done(Done { done })
+/// Why longer periods are not taken in while the daemon runs.
+fn too_long() -> Vec<String> {
+    let fault = "limitsPeriod: it is longer than any was when the daemon started, and payments \
+                 that long ago are not remembered (restart the daemon, which reads them again)";
+    vec![fault.to_owned()]
 }

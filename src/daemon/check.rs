@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::run::slots;
+use super::slots::{slots, twin};
 use super::supervise::{Broken, Slot};
 use super::{DaemonError, tell};
 use crate::clock;
@@ -78,15 +78,15 @@ pub async fn check(config: &Config) -> Result<Report, DaemonError> {
     let ledger = Ledger::new(settings.limits.period_max());
     let now = clock::wall();
     let mut core = Core::new(settings, ledger, now, [0; 32]);
+    let (_, limits) = tokio::sync::watch::channel(config.settings.limits.clone());
     let mut seen: BTreeMap<NodeId, usize> = BTreeMap::new();
     let mut nodes = Vec::new();
     let mut listings = Vec::new();
-    for slot in slots(config)? {
+    for slot in slots(config, &limits)? {
         let (mut report, found) = look(&slot).await;
         if let Some((own, listing)) = found {
-            if let Some(twin) = seen.insert(own.id, slot.index) {
-                let twin = format!("it is the same node as lightningNodes[{twin}]: remove one");
-                report.faults.push(twin);
+            if let Some(of) = seen.insert(own.id, slot.index) {
+                report.faults.push(twin(of));
             }
             core.handle(now, Event::NodeConnected(own));
             listings.push(listing);
@@ -167,7 +167,7 @@ async fn look(slot: &Slot) -> (NodeReport, Option<(OwnNode, Event)>) {
     if !info.is_synced {
         report.faults.push(Broken::NotSynced.to_string());
     }
-    let policy = slot.limits.of_node(&info.alias);
+    let policy = slot.limits.borrow().of_node(&info.alias);
     report.limits = Some(format!(
         "pays at most {} and {} times in {}",
         policy.amount_max,

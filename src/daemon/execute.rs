@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::figures::Figures;
 use super::input::Input;
 use super::invoice::{self, Fate, HoldKey, Wanted};
 use super::peers::Speaker;
@@ -50,6 +52,7 @@ pub(super) struct Executor {
     pub(super) hold_key: HoldKey,
     pub(super) mask: Mask,
     pub(super) is_verbose: bool,
+    pub(super) figures: Figures,
 }
 
 impl Executor {
@@ -61,8 +64,8 @@ impl Executor {
         }
     }
 
-    /// Performs a batch.
-    pub(super) fn perform(&mut self, now: Time, batch: Vec<Action>) {
+    /// Performs a batch, and begins `then` with what follows from its records.
+    pub(super) fn perform(&mut self, now: Time, batch: Vec<Action>, then: Option<Effect>) {
         let mut records = Vec::new();
         let mut effects: Vec<Effect> = Vec::new();
         let mut words = Vec::new();
@@ -88,6 +91,7 @@ impl Executor {
             }
         }
         effects.extend(self.speech(words));
+        effects.extend(then);
         if records.is_empty() {
             for effect in effects {
                 self.spawn(effect);
@@ -96,10 +100,12 @@ impl Executor {
         }
         let durable = self.audit.record(records);
         let (tasks, cancel) = (self.tasks.clone(), self.cancel.clone());
-        let log_failed = self.log_failed.clone();
+        let (log_failed, figures) = (self.log_failed.clone(), self.figures.clone());
+        let began = Instant::now();
         self.tasks.spawn(async move {
             match durable.await {
                 Ok(()) => {
+                    figures.appended(began.elapsed());
                     for effect in effects {
                         tasks.spawn(cancel.clone().run_until_cancelled_owned(effect));
                     }
@@ -250,7 +256,7 @@ impl Executor {
 }
 
 /// Something that is done in a task of its own.
-type Effect = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(super) type Effect = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A task that reports what it led to.
 fn report(

@@ -193,15 +193,11 @@ impl Peers {
         event
     }
 
-    /// Answers every request with `refusal`, for ever.
-    pub(super) async fn refuse(&mut self, refusal: &Refusal) {
-        loop {
-            let PeerEvent::Heard(heard) = self.next().await else { continue };
-            let Heard { peer, message, .. } = *heard;
-            if let Message::PayInvoice(request) = message {
-                let result = PaymentResult::refused(request, refusal, Some(REFUSED_RETRY));
-                self.speaker.say(peer, Message::PaymentResult(result)).await;
-            }
+    /// Answers what was heard with `refusal`, if it is a request.
+    pub(super) async fn refuse(&self, heard: Heard, refusal: &Refusal) {
+        if let Message::PayInvoice(request) = heard.message {
+            let result = PaymentResult::refused(request, refusal, Some(REFUSED_RETRY));
+            self.speaker.say(heard.peer, Message::PaymentResult(result)).await;
         }
     }
 

@@ -3,26 +3,28 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::execute::Executor;
+use super::desk::Desk;
+use super::execute::{Effect, Executor};
+use super::figures::{self, Figures};
 use super::input::Input;
 use super::invoice::HoldKey;
 use super::keys::Keys;
 use super::peers::{PeerEvent, Peers, Speaker};
-use super::supervise::{Slot, is_full_list, supervise};
+use super::slots::{Slots, Twin, slots, twin};
+use super::supervise::{is_full_list, supervise};
 use super::systemd::{self, Watchdog};
-use super::{DaemonError, Mode, Outside, Stopped, tell};
+use super::{DaemonError, Mode, Outside, Stopped, heard, tell};
 use crate::audit::{Audit, AuditError, Mask};
 use crate::clock::Clock;
-use crate::config::{Config, Node};
-use crate::control::{Asked, SlotStatus};
 use crate::core::Core;
 use crate::core::event::{Event, OwnNode};
 use crate::core::ledger::Ledger;
 use crate::core::narrative::Narrative;
+use crate::core::policy::Limits;
 use crate::ids::NodeId;
 use crate::lnd::Lnd;
 
@@ -44,31 +46,18 @@ pub(super) enum Ended {
     LogFailed(AuditError),
 }
 
-/// What is known of an entry of `lightningNodes`.
-#[derive(Debug, Default)]
-enum SlotState {
-    /// It has not answered, and has not failed to.
-    #[default]
-    Untried,
-    /// It answers; whether it has listed its channels.
-    Up { node: NodeId, version: String, has_listed: bool },
-    /// It does not answer, for this reason.
-    Down { error: String },
-    /// It is the node that this other entry speaks for already.
-    Duplicate { of: usize },
-}
-
 /// The loop's state.
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) core: Core,
     pub(super) clock: Clock,
-    executor: Executor,
+    pub(super) executor: Executor,
     inputs: mpsc::Receiver<Input>,
     log_failed: mpsc::Receiver<AuditError>,
-    slots: BTreeMap<usize, SlotState>,
-    /// Where each of them should listen.
-    sockets: Vec<String>,
+    pub(super) slots: Slots,
+    /// What holds at the moment, for those who look after the nodes.
+    pub(super) limits: watch::Sender<Limits>,
+    figures: Figures,
     supervisors: CancellationToken,
     mode: Mode,
     /// The line that the service manager was last told.
@@ -78,13 +67,14 @@ pub(super) struct Run {
 impl Run {
     /// Starts the core and the nodes' supervisors.
     pub(super) fn start(
-        config: &Config,
+        desk: &Desk,
         mode: Mode,
         audit: Audit,
         ledger: Ledger,
         speaker: Option<Speaker>,
         keys: Keys,
     ) -> Result<Self, DaemonError> {
+        let config = &desk.config;
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(DaemonError::Random)?;
         let mut clock = Clock::start(ledger.newest());
@@ -104,12 +94,13 @@ impl Run {
             hold_key: HoldKey::new(keys.hold),
             mask: Mask::new(config.audit.should_mask.clone()),
             is_verbose: config.audit.verbose_screen,
+            figures: desk.figures.clone(),
         };
         let supervisors = executor.cancel.child_token();
-        let mut slots = BTreeMap::new();
-        for slot in self::slots(config)? {
-            slots.insert(slot.index, SlotState::default());
-            let supervised = supervise(slot, executor.speaker.clone(), sender.clone());
+        let limits = watch::Sender::new(config.settings.limits.clone());
+        for slot in slots(config, &limits.subscribe())? {
+            let supervised =
+                supervise(slot, executor.speaker.clone(), executor.figures.clone(), sender.clone());
             executor.tasks.spawn(supervisors.clone().run_until_cancelled_owned(supervised));
         }
         Ok(Self {
@@ -118,8 +109,9 @@ impl Run {
             executor,
             inputs,
             log_failed,
-            slots,
-            sockets: config.nodes.iter().map(|node| node.socket.clone()).collect(),
+            slots: Slots::new(config),
+            limits,
+            figures: desk.figures.clone(),
             supervisors,
             mode,
             status: String::new(),
@@ -181,10 +173,10 @@ impl Run {
                 Some(error) = self.log_failed.recv() => return Ended::LogFailed(error),
                 () = stop.cancelled() => return Ended::Stopped(Stopped::InGoodOrder),
                 () = watchdog.tick() => {}
-                Some(input) = self.inputs.recv() => self.take_in(input),
+                Some(input) = self.inputs.recv() => self.take_in(input, &mut outside.desk),
                 event = heard(&mut outside.peers) => self.hear(event, outside),
-                asked = question(&mut outside.questions) => self.answer(asked, &outside.standing),
                 () = woken => self.handle(Event::Woken),
+                wanted = outside.desk.next() => self.serve(wanted, &outside.desk),
                 () = &mut pass_ends, if self.mode == Mode::Once => {
                     return Ended::Stopped(Stopped::Incomplete);
                 }
@@ -213,8 +205,8 @@ impl Run {
                     }
                 }
                 event = heard(&mut outside.peers) => self.hear(event, outside),
-                asked = question(&mut outside.questions) => self.answer(asked, &outside.standing),
                 () = woken => self.handle(Event::Woken),
+                wanted = outside.desk.next() => self.serve(wanted, &outside.desk),
                 () = &mut grace => {
                     tracing::warn!("a payment is still open: the next start takes it up");
                     break;
@@ -236,33 +228,32 @@ impl Run {
         }
     }
 
-    fn take_in(&mut self, input: Input) {
+    fn take_in(&mut self, input: Input, desk: &mut Desk) {
         match input {
             Input::Connected { slot, node, version, lnd } => {
                 self.connected(slot, node, version, lnd);
             }
             Input::Seen { slot, event } => {
-                if let Some(SlotState::Up { has_listed, .. }) = self.slots.get_mut(&slot) {
-                    *has_listed |= is_full_list(&event);
+                if self.slots.told(slot, is_full_list(&event)) {
                     self.handle(event);
                 }
             }
             Input::Disconnected { slot, node, error } => self.disconnected(slot, node, error),
             Input::Done(event) => self.handle(event),
+            Input::Reread { config, answer } => self.reload(*config, answer, desk),
         }
     }
 
     /// Takes in what happened among the peers.
     fn hear(&mut self, event: PeerEvent, outside: &mut Outside) {
+        outside.desk.swarm.note(&event);
         match event {
             PeerEvent::Joined => {
-                outside.standing.offline = None;
                 if let Some(topic) = outside.peers.as_ref().map(Peers::topic) {
                     self.narrate(&Narrative::SwarmConnected { topic });
                 }
             }
             PeerEvent::Offline { reason } => {
-                outside.standing.offline = Some(reason.clone());
                 self.narrate(&Narrative::SwarmDisconnected { reason });
             }
             PeerEvent::Connected { peer } => self.handle(Event::PeerConnected { peer }),
@@ -284,106 +275,79 @@ impl Run {
 
     fn connected(&mut self, slot: usize, node: OwnNode, version: String, lnd: Lnd) {
         let id = node.id;
-        let twin = self.slots.iter().find(|(other, state)| {
-            **other != slot && matches!(state, SlotState::Up { node, .. } if *node == id)
-        });
-        if let Some((&of, _)) = twin {
-            self.say(format!(
-                "lightningNodes[{slot}] is the same node as lightningNodes[{of}]: remove one"
-            ));
-            self.slots.insert(slot, SlotState::Duplicate { of });
-            return;
+        if let Err(Twin { of }) = self.slots.connected(slot, id, version) {
+            return self.say(format!("lightningNodes[{slot}]: {}", twin(of)));
         }
-        self.slots.insert(slot, SlotState::Up { node: id, version, has_listed: false });
         self.executor.connected(id, lnd);
         self.handle(Event::NodeConnected(node));
     }
 
     fn disconnected(&mut self, slot: usize, node: Option<NodeId>, error: String) {
-        match self.slots.get(&slot) {
-            Some(SlotState::Duplicate { .. }) => return,
-            Some(SlotState::Down { error: told }) if *told == error => {}
-            Some(SlotState::Untried | SlotState::Up { .. } | SlotState::Down { .. }) | None => {
-                self.say(format!("lightningNodes[{slot}]: {error}"));
-            }
+        let Some(is_news) = self.slots.disconnected(slot, &error) else { return };
+        if is_news {
+            self.say(format!("lightningNodes[{slot}]: {error}"));
         }
-        self.slots.insert(slot, SlotState::Down { error });
         if let Some(node) = node {
             self.handle(Event::NodeDisconnected { node });
         }
     }
 
-    /// The entries of `lightningNodes`, as `status` shows them.
-    pub(super) fn slot_statuses(&self) -> Vec<SlotStatus> {
-        let status = |(slot, state): (&usize, &SlotState)| {
-            let (node, lnd_version, error) = match state {
-                SlotState::Untried => (None, None, None),
-                SlotState::Up { node, version, .. } => (Some(*node), Some(version.clone()), None),
-                SlotState::Down { error } => (None, None, Some(error.clone())),
-                SlotState::Duplicate { of } => {
-                    let twin = format!("it is the same node as lightningNodes[{of}]: remove one");
-                    (None, None, Some(twin))
-                }
-            };
-            let socket = self.sockets.get(*slot).cloned().unwrap_or_default();
-            SlotStatus { socket, node, lnd_version, error }
-        };
-        self.slots.iter().map(status).collect()
-    }
-
     /// Tells the operator, on stderr and in the event log.
-    fn say(&mut self, message: String) {
+    pub(super) fn say(&mut self, message: String) {
         self.narrate(&Narrative::Error { message });
     }
 
-    fn narrate(&mut self, narrative: &Narrative) {
+    pub(super) fn narrate(&mut self, narrative: &Narrative) {
         tell::narrative(narrative, &self.executor.mask, self.executor.is_verbose);
         self.executor.audit.narrate(self.clock.now(), narrative);
     }
 
     pub(super) fn handle(&mut self, event: Event) {
+        self.handle_and(event, None);
+    }
+
+    /// Has the core take in an event, and `then` begin once all that it records is durable.
+    pub(super) fn handle_and(&mut self, event: Event, then: Option<Effect>) {
         if let Some(step) = self.clock.step() {
             tell::clock_stepped(step);
+            self.figures.clock_stepped(step);
         }
         let now = self.clock.now();
         let batch = self.core.handle(now, event);
-        self.executor.perform(now, batch);
+        for action in &batch {
+            self.figures.decided(now, action, |node| self.name(node));
+        }
+        self.executor.perform(now, batch, then);
+    }
+
+    /// What a node is called: its alias, or the beginning of its key.
+    fn name(&self, node: NodeId) -> String {
+        figures::name(self.core.name_of(node), &node.to_string())
     }
 
     /// Whether the one pass is over: every node has listed its channels or failed to, and what
     /// that led to has ended.
     fn has_passed(&self) -> bool {
-        let is_looked_at = |state: &SlotState| match state {
-            SlotState::Untried => false,
-            SlotState::Up { has_listed, .. } => *has_listed,
-            SlotState::Down { .. } | SlotState::Duplicate { .. } => true,
-        };
-        self.slots.values().all(is_looked_at) && self.core.is_at_rest()
+        self.slots.are_looked_at() && self.core.is_at_rest()
     }
 
     fn verdict(&self) -> Stopped {
-        let is_up = |state: &SlotState| matches!(state, SlotState::Up { .. });
-        if self.slots.values().all(is_up) { Stopped::InGoodOrder } else { Stopped::Incomplete }
+        let are_up = self.slots.up() == self.slots.len();
+        if are_up { Stopped::InGoodOrder } else { Stopped::Incomplete }
     }
 
     fn tell_status(&mut self) {
-        let is_up = |state: &&SlotState| matches!(state, SlotState::Up { .. });
-        let up = self.slots.values().filter(is_up).count();
         let mut status = format!(
-            "{up} of {} nodes answer, {} peers, {} channels watched, {} payments open",
+            "{} of {} nodes answer, {} peers, {} channels watched, {} payments open",
+            self.slots.up(),
             self.slots.len(),
             self.core.peers(),
             self.core.watched(),
             self.core.open_payments()
         );
-        let down = self.slots.iter().find_map(|(slot, state)| match state {
-            SlotState::Down { error } => Some(format!("; lightningNodes[{slot}]: {error}")),
-            SlotState::Duplicate { of } => {
-                Some(format!("; lightningNodes[{slot}] is the same node as lightningNodes[{of}]"))
-            }
-            SlotState::Untried | SlotState::Up { .. } => None,
-        });
-        status.push_str(&down.unwrap_or_default());
+        if let Some(fault) = self.slots.fault() {
+            status.push_str(&format!("; {fault}"));
+        }
         if status != self.status {
             systemd::status(&status);
             self.status = status;
@@ -391,39 +355,12 @@ impl Run {
     }
 }
 
-/// What happens next among the peers.
-async fn heard(peers: &mut Option<Peers>) -> PeerEvent {
-    match peers {
-        Some(peers) => peers.next().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// What is asked next over the control socket.
-async fn question(questions: &mut Option<mpsc::Receiver<Asked>>) -> Asked {
-    if let Some(questions) = questions
-        && let Some(asked) = questions.recv().await
-    {
-        return asked;
-    }
-    std::future::pending().await
-}
-
-/// A slot for each entry of `lightningNodes`, once each of them can be used at all.
-pub(super) fn slots(config: &Config) -> Result<Vec<Slot>, DaemonError> {
-    let slot = |(index, node): (usize, &Node)| {
-        let slot = Slot { index, node: node.clone(), limits: config.settings.limits.clone() };
-        slot.connect().map_err(|source| DaemonError::Node { index, source })?;
-        Ok(slot)
-    };
-    config.nodes.iter().enumerate().map(slot).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::core::fixture;
     use crate::core::record::{Attempt, Entry, InvoiceKind, Record};
+    use crate::daemon::Source;
     use crate::ids::{RebalanceId, Scid};
     use crate::time::Time;
     use crate::units::Msat;
@@ -475,11 +412,11 @@ mod tests {
         };
         ledger.apply(&Record { at: Time::default(), entry: Entry::RebalanceOpened(attempt) });
         let keys = Keys::open(&files.storage).expect("has keys");
-        let mut run =
-            Run::start(&config, Mode::Forever, audit, ledger, None, keys).expect("starts");
+        let desk = Desk::new(config.clone(), Source::unchanging(config));
+        let mut run = Run::start(&desk, Mode::Forever, audit, ledger, None, keys).expect("starts");
         harm(&mut run).await;
         let stop = CancellationToken::new();
         stop.cancel();
-        run.drive(&stop, &mut Outside::default()).await
+        run.drive(&stop, &mut Outside { peers: None, desk }).await
     }
 }

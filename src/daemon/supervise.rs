@@ -8,9 +8,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use super::figures::Figures;
 use super::input::Input;
 use super::peers::Speaker;
 use super::tell;
@@ -18,7 +19,7 @@ use crate::config::Node;
 use crate::core::event::{Event, OwnNode};
 use crate::core::policy::Limits;
 use crate::ids::NodeId;
-use crate::lnd::{Endpoint, Lnd, LndError};
+use crate::lnd::{Endpoint, Lnd, LndError, Meter};
 
 /// How long until the first new try.
 const WAIT_MIN: Duration = Duration::from_millis(500);
@@ -34,8 +35,8 @@ pub(super) struct Slot {
     pub(super) index: usize,
     /// What the config says of it.
     pub(super) node: Node,
-    /// Tells how often it is looked at.
-    pub(super) limits: Limits,
+    /// Tells how often it is looked at, at the moment.
+    pub(super) limits: watch::Receiver<Limits>,
 }
 
 impl Slot {
@@ -75,11 +76,16 @@ fn shortened(node: &NodeId) -> String {
 }
 
 /// Connects, follows, and connects again until the task is cancelled.
-pub(super) async fn supervise(slot: Slot, speaker: Option<Speaker>, inputs: mpsc::Sender<Input>) {
+pub(super) async fn supervise(
+    slot: Slot,
+    speaker: Option<Speaker>,
+    figures: Figures,
+    inputs: mpsc::Sender<Input>,
+) {
     let mut wait = Duration::ZERO;
     loop {
         let began = Instant::now();
-        let (node, error) = session(&slot, speaker.as_ref(), &inputs).await;
+        let (node, error) = session(&slot, speaker.as_ref(), &figures, &inputs).await;
         let lasted = node.map(|_| began.elapsed());
         let error = tell::chain(&error);
         let gone = Input::Disconnected { slot: slot.index, node, error };
@@ -105,10 +111,14 @@ fn next_wait(before: Duration, lasted: Option<Duration>) -> Duration {
 async fn session(
     slot: &Slot,
     speaker: Option<&Speaker>,
+    figures: &Figures,
     inputs: &mpsc::Sender<Input>,
 ) -> (Option<NodeId>, Broken) {
     let lnd = match slot.connect() {
-        Ok(lnd) => lnd,
+        Ok(lnd) => lnd.metered({
+            let figures = figures.clone();
+            Meter::new(move |method, code, took| figures.called(method, code, took))
+        }),
         Err(error) => return (None, error.into()),
     };
     let info = match lnd.info().await {
@@ -137,7 +147,6 @@ async fn session(
         can_hold,
         proof,
     };
-    let refresh = slot.limits.of_node(&info.alias).refresh;
     let (events, mut received) = mpsc::channel(EVENTS_MAX);
     // Only a node that lists its channels counts as connected: one that merely says its name
     // would come and go for ever.
@@ -160,7 +169,7 @@ async fn session(
         std::future::pending::<()>().await;
     };
     let error = tokio::select! {
-        error = lnd.follow(info.id, &info, refresh, events) => error,
+        error = lnd.follow(info.id, &info, slot.limits.clone(), events) => error,
         () = forwarding => unreachable!("forwarding never ends"),
     };
     (has_listed.load(Ordering::Relaxed).then_some(info.id), error.into())

@@ -5,9 +5,11 @@
 
 use tracing::Level;
 
+use super::desk::NOT_TAKEN_IN;
 use super::systemd;
 use crate::audit::{Mask, Opened};
 use crate::clock::Step;
+use crate::config::Changes;
 use crate::core::narrative::Narrative;
 
 /// The log cannot be used: nothing is paid until it can.
@@ -44,6 +46,18 @@ pub(super) fn hold_key_lost(invoices: usize) {
     );
 }
 
+/// The configuration was read again.
+pub(super) fn reload(outcome: &Result<Changes, Vec<String>>) {
+    match outcome {
+        Ok(changes) => tracing::info!(
+            taken = changes.taken.join(" "),
+            left = changes.left.join(" "),
+            "the configuration was read again"
+        ),
+        Err(faults) => tracing::warn!("{NOT_TAKEN_IN}: {}", faults.join("; ")),
+    }
+}
+
 /// The wall clock jumped.
 pub(super) fn clock_stepped(step: Step) {
     match step {
@@ -76,6 +90,7 @@ const fn level(narrative: &Narrative, is_verbose: bool) -> Level {
         | Narrative::PaymentFailed { .. }
         | Narrative::Error { .. } => Level::WARN,
         Narrative::Starting { .. }
+        | Narrative::Reloaded { .. }
         | Narrative::Shutdown {}
         | Narrative::LightningConnected { .. }
         | Narrative::SwarmConnected { .. }

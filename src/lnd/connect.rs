@@ -4,6 +4,7 @@
 //! accepts as a server's. So the very certificate that is configured is accepted as it is, byte
 //! for byte, and any other only as the ordinary rules have it.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -18,11 +19,11 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tonic::body::Body;
-use tonic::transport::channel::ResponseFuture;
 use tonic::transport::{Channel, Endpoint as Route};
 
 use super::Endpoint;
 use super::error::LndError;
+use super::meter::Meter;
 
 /// How long TCP and TLS may take, before the node counts as unreachable.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
@@ -40,9 +41,16 @@ pub(super) struct Line {
     channel: Channel,
     /// Marked as sensitive: it prints as such, and is not kept by the header compression.
     macaroon: http::HeaderValue,
+    /// Told of each call.
+    meter: Option<Meter>,
 }
 
 impl Line {
+    /// The same line, on which `meter` counts.
+    pub(super) fn metered(self, meter: Meter) -> Self {
+        Self { meter: Some(meter), ..self }
+    }
+
     /// A line to `endpoint`. Must be called inside a Tokio runtime, which then runs it.
     pub(super) fn new(endpoint: &Endpoint) -> Result<Self, LndError> {
         let fault = |part, expected| LndError::BadEndpoint { part, expected };
@@ -75,24 +83,32 @@ impl Line {
             .http2_keep_alive_interval(KEEPALIVE)
             .keep_alive_timeout(KEEPALIVE_TIME_MAX)
             .keep_alive_while_idle(true);
-        Ok(Self { channel: route.connect_with_connector_lazy(connector), macaroon })
+        Ok(Self { channel: route.connect_with_connector_lazy(connector), macaroon, meter: None })
     }
 }
 
 impl tower::Service<http::Request<Body>> for Line {
     type Response = http::Response<Body>;
     type Error = tonic::transport::Error;
-    type Future = ResponseFuture;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.channel.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: http::Request<Body>) -> ResponseFuture {
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
         // Counted by method, these lines tell what the daemon costs a node.
         tracing::debug!(target: "tightrope::lnd::rpc", rpc = request.uri().path());
         request.headers_mut().insert("macaroon", self.macaroon.clone());
-        self.channel.call(request)
+        let mut timing = self.meter.as_ref().and_then(|meter| meter.begin(request.uri().path()));
+        let call = self.channel.call(request);
+        Box::pin(async move {
+            let answer = call.await;
+            if let Some(timing) = &mut timing {
+                timing.note(answer.as_ref().ok().map(http::Response::headers));
+            }
+            answer
+        })
     }
 }
 

@@ -4,7 +4,7 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tonic::{Response, Status, Streaming};
 
@@ -14,6 +14,7 @@ use super::permissions::{SUBSCRIBE_CHANNEL_EVENTS, SUBSCRIBE_HTLC_EVENTS};
 use super::{Info, Lnd, LndError, channels};
 use crate::core::channel::Channel;
 use crate::core::event::Event;
+use crate::core::policy::Limits;
 use crate::ids::{ChannelPoint, NodeId, Scid};
 use crate::rpc::lnrpc;
 use crate::rpc::lnrpc::channel_event_update::Channel as Told;
@@ -29,22 +30,25 @@ const RARER: u32 = 10;
 
 impl Lnd {
     /// Follows the node's channels until that fails, and says why: subscribes, lists, and sends
-    /// first the list and then what changes through `out`. A reader that is slow gets the newest
+    /// first the list and then what changes through `out`. `limits` say how often it looks. A reader that is slow gets the newest
     /// snapshot of each channel and not every one.
     pub async fn follow(
         &self,
         node: NodeId,
         info: &Info,
-        refresh: Duration,
+        limits: watch::Receiver<Limits>,
         out: mpsc::Sender<Event>,
     ) -> LndError {
         let tells_updates = info.supports_channel_updates;
-        let interval = if tells_updates { refresh.saturating_mul(RARER) } else { refresh };
         let follower = Follower {
             lnd: self.clone(),
             mailbox: Mailbox::new(node),
             hints: Hints::default(),
-            interval,
+            rhythm: Rhythm {
+                limits,
+                alias: info.alias.clone(),
+                rarer: if tells_updates { RARER } else { 1 },
+            },
             full_list_at: Instant::now(),
             full_lists: 0,
             has_listed: false,
@@ -58,14 +62,37 @@ struct Follower {
     lnd: Lnd,
     mailbox: Mailbox,
     hints: Hints,
-    /// The time between two full lists.
-    interval: Duration,
+    /// How often there is a full list.
+    rhythm: Rhythm,
     /// When the next full list is due.
     full_list_at: Instant,
     /// How many were begun.
     full_lists: u64,
     /// Whether one is in. Until then nothing is passed on: an update says nothing of the others.
     has_listed: bool,
+}
+
+/// How often a node is to be listed in full, as the operator has it at the moment.
+struct Rhythm {
+    limits: watch::Receiver<Limits>,
+    alias: String,
+    /// How many times rarer than that it needs to be.
+    rarer: u32,
+}
+
+impl Rhythm {
+    /// The time between two full lists.
+    fn interval(&self) -> Duration {
+        self.limits.borrow().of_node(&self.alias).refresh.saturating_mul(self.rarer)
+    }
+
+    /// Resolves when that may be another one.
+    async fn changed(&mut self) {
+        if self.limits.changed().await.is_err() {
+            // Nobody is left who could change it.
+            std::future::pending().await
+        }
+    }
 }
 
 /// A list under way, and what it is of.
@@ -115,6 +142,10 @@ impl Follower {
                 () = tokio::time::sleep_until(self.due()), if listing.is_none() => {
                     listing = self.look();
                 }
+                () = self.rhythm.changed() => {
+                    let next = Instant::now() + self.rhythm.interval();
+                    self.full_list_at = self.full_list_at.min(next);
+                }
             }
         }
     }
@@ -132,7 +163,7 @@ impl Follower {
         let why = if is_hinted { Why::Hinted } else { Why::Due };
         let scope = if self.full_list_at <= now { Scope::All } else { hints?.scope };
         if scope == Scope::All {
-            let wait = if self.full_lists == 0 { FIRST_RELIST } else { self.interval };
+            let wait = if self.full_lists == 0 { FIRST_RELIST } else { self.rhythm.interval() };
             self.full_lists += 1;
             self.full_list_at = now + wait;
         }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tightrope::audit::Files;
 use tightrope::core::outcome::Cause;
 use tightrope::core::record::{Attempt, Bill, Entry, InvoiceKind, Record};
-use tightrope::daemon::{self, Mode, Stopped};
+use tightrope::daemon::{self, Mode, Source, Stopped};
 use tightrope::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
 use tightrope::rpc::lnrpc;
 use tightrope::units::Msat;
@@ -58,8 +58,10 @@ async fn an_invoice_is_watched_to_its_end_though_the_macaroon_was_replaced() {
         until_logged(&files, 3).await;
         stop.cancel();
     };
-    let both =
-        async { tokio::join!(daemon::run(&config, Mode::Forever, stop.clone()), replacing).0 };
+    let source = Source::unchanging(config.clone());
+    let both = async {
+        tokio::join!(daemon::run(config.clone(), source, Mode::Forever, stop.clone()), replacing).0
+    };
     let stopped = tokio::time::timeout(PATIENCE, both).await.expect("the invoice's end is told");
 
     assert_eq!(stopped.expect("runs"), Stopped::InGoodOrder);

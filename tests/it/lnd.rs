@@ -9,10 +9,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use tightrope::core::event::Event;
 use tightrope::core::outcome::{Failure, Outcome};
+use tightrope::core::policy::{Limits, Policy};
 use tightrope::ids::NodeId;
 use tightrope::lnd::{Endpoint, Info, Lnd, LndError, Remedy};
 use tightrope::rpc::lnrpc::channel_event_update::Channel as Told;
@@ -336,6 +337,17 @@ async fn a_list_is_made_now_and_then_whatever_was_told() {
 }
 
 #[tokio::test]
+async fn a_shorter_refresh_rate_holds_at_once() {
+    let fake = Fake::start(true).await;
+    let mut following = follow(&fake, NEVER).await;
+    following.next().await;
+    // The second list comes whatever the rate.
+    following.next().await;
+    following.limits.send_modify(|limits| limits.base.refresh = Duration::from_millis(5));
+    assert_eq!(following.next().await, following.next().await);
+}
+
+#[tokio::test]
 async fn following_ends_with_the_connection() {
     let fake = Fake::start(true).await;
     let mut following = follow(&fake, NEVER).await;
@@ -350,6 +362,7 @@ async fn following_ends_with_the_connection() {
 struct Following {
     lnd: Lnd,
     events: mpsc::Receiver<Event>,
+    limits: watch::Sender<Limits>,
     ended: tokio::task::JoinHandle<LndError>,
 }
 
@@ -359,9 +372,11 @@ async fn follow(fake: &Fake, refresh: Duration) -> Following {
     let info: Info = lnd.info().await.expect("an answer");
     let (out, events) = mpsc::channel(1);
     let followed = lnd.clone();
-    let ended = tokio::spawn(async move { followed.follow(node_id(), &info, refresh, out).await });
+    let limits = Limits { base: Policy { refresh, ..Policy::default() }, overrides: Vec::new() };
+    let (changes, limits) = watch::channel(limits);
+    let ended = tokio::spawn(async move { followed.follow(node_id(), &info, limits, out).await });
     fake.called("SubscribeChannelEvents", 1).await;
-    Following { lnd, events, ended }
+    Following { lnd, events, limits: changes, ended }
 }
 
 impl Following {

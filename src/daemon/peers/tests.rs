@@ -92,10 +92,16 @@ async fn while_there_is_no_log_a_request_is_refused_with_the_reason() {
     let (dht, mut alice, mut bob) = pair().await;
     let bobs = until(&mut alice, connected).await;
     alice.speaker().say(bobs, Message::PayInvoice(request(0))).await;
-    let answer = tokio::select! {
-        answer = until(&mut alice, heard) => answer,
-        () = bob.refuse(&Refusal::AuditUnavailable) => unreachable!("it refuses for ever"),
-    };
+    let asked =
+        until(
+            &mut bob,
+            |event| {
+                if let PeerEvent::Heard(heard) = event { Some(*heard) } else { None }
+            },
+        );
+    let asked = asked.await;
+    bob.refuse(asked, &Refusal::AuditUnavailable).await;
+    let answer = until(&mut alice, heard).await;
     let Message::PaymentResult(result) = answer else { panic!("{answer:?}") };
     assert_eq!(result.refusal.as_deref(), Some("auditUnavailable"));
     assert!(!result.is_allowed && !result.is_confirmed);

@@ -1,0 +1,240 @@
+//! [`Figures`]: what the daemon counts and times, in Prometheus' text format.
+//!
+//! Counted is what the core decides and what nodes and disk take for it; how things stand at the
+//! moment is read off the status when somebody asks ([`gauges`]). Nothing here decides anything.
+
+mod gauges;
+
+pub(super) use self::gauges::name;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use prometheus::core::Collector;
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder,
+};
+
+use crate::clock::Step;
+use crate::control::Status;
+use crate::core::action::Action;
+use crate::core::narrative::Narrative;
+use crate::core::record::{Attempt, Entry};
+use crate::ids::NodeId;
+use crate::time::{Time, whole_ms};
+
+/// How many steps of the wall clock are kept to be shown.
+const STEPS_MAX: usize = 5;
+
+/// The bounds of what takes as long as a call to a node or a disk, in seconds.
+const SHORT: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
+/// The bounds of what may have to wait for a peer, a pause or a cap, in seconds.
+const LONG: [f64; 14] =
+    [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1_800.0, 7_200.0, 86_400.0];
+
+/// All that is counted since the process started. Clones count together.
+#[derive(Clone, Debug)]
+pub(super) struct Figures {
+    registry: Registry,
+    rebalances: IntCounterVec,
+    moved: IntCounterVec,
+    fees: IntCounterVec,
+    drift: Histogram,
+    rpc: HistogramVec,
+    append: Histogram,
+    steps: IntCounterVec,
+    reloads: IntCounterVec,
+    /// The last steps of the wall clock, in ms.
+    last_steps: Arc<Mutex<VecDeque<i64>>>,
+}
+
+impl Figures {
+    /// Nothing counted yet.
+    pub(super) fn new() -> Self {
+        let registry = Registry::new();
+        let figures = Self {
+            rebalances: counter(
+                "tightrope_rebalances_total",
+                "Attempts that ended, as payee and as payer, by outcome and the reason's code.",
+                &["alias", "role", "outcome", "reason"],
+            ),
+            moved: counter(
+                "tightrope_rebalanced_satoshis_total",
+                "What rebalances moved in and out, in satoshis.",
+                &["alias", "counterparty", "direction"],
+            ),
+            fees: counter(
+                "tightrope_fees_satoshis_total",
+                "What rebalances cost in fees, in satoshis: nothing, by design.",
+                &["alias"],
+            ),
+            drift: Histogram::with_opts(
+                options(
+                    "tightrope_drift_to_settled_seconds",
+                    "From the moment a side was below its threshold to the payment's arrival.",
+                )
+                .buckets(LONG.to_vec()),
+            )
+            .expect("a valid metric"),
+            rpc: HistogramVec::new(
+                options(
+                    "tightrope_lnd_rpc_duration_seconds",
+                    "How long nodes took over calls, by method and gRPC code.",
+                )
+                .buckets(SHORT.to_vec()),
+                &["method", "code"],
+            )
+            .expect("a valid metric"),
+            append: Histogram::with_opts(
+                options(
+                    "tightrope_audit_append_duration_seconds",
+                    "From the decision to the durable record in the transaction log.",
+                )
+                .buckets(SHORT.to_vec()),
+            )
+            .expect("a valid metric"),
+            steps: counter(
+                "tightrope_clock_steps_total",
+                "Steps of the wall clock over 2 s.",
+                &["direction"],
+            ),
+            reloads: counter(
+                "tightrope_reloads_total",
+                "How often the configuration was read again, and whether it was taken in.",
+                &["outcome"],
+            ),
+            last_steps: Arc::default(),
+            registry,
+        };
+        figures.register();
+        figures
+    }
+
+    fn register(&self) {
+        let all: [Box<dyn Collector>; 8] = [
+            Box::new(self.rebalances.clone()),
+            Box::new(self.moved.clone()),
+            Box::new(self.fees.clone()),
+            Box::new(self.drift.clone()),
+            Box::new(self.rpc.clone()),
+            Box::new(self.append.clone()),
+            Box::new(self.steps.clone()),
+            Box::new(self.reloads.clone()),
+        ];
+        for metric in all {
+            self.registry.register(metric).expect("no two metrics have one name");
+        }
+    }
+
+    /// Counts what the core decided at `now`. `name` says what a node is called.
+    pub(super) fn decided(&self, now: Time, action: &Action, name: impl Fn(NodeId) -> String) {
+        if let Action::Record(record) = action {
+            self.recorded(&record.entry, name);
+        } else if let Action::Narrate(Narrative::OfferRefused { paid_by, refusal, .. }) = action {
+            let reason = refusal["code"].as_str().unwrap_or_default();
+            self.rebalances
+                .with_label_values(&[&*name(*paid_by), "payer", "refused", reason])
+                .inc();
+        } else if let Action::Narrate(Narrative::InvoicePaid { drifted_at, .. }) = action
+            && let Some(drifted_at) = drifted_at
+        {
+            self.drift.observe(now.since(*drifted_at).as_secs_f64());
+        }
+    }
+
+    fn recorded(&self, entry: &Entry, name: impl Fn(NodeId) -> String) {
+        match entry {
+            Entry::RebalanceSettled(attempt, _) => {
+                let [payee, payer] = [attempt.paid_to, attempt.paid_by].map(name);
+                self.settled("payee", "in", &payee, &payer, attempt);
+            }
+            Entry::PaymentSettled(attempt, _) => {
+                let [payee, payer] = [attempt.paid_to, attempt.paid_by].map(name);
+                self.settled("payer", "out", &payer, &payee, attempt);
+            }
+            Entry::RebalanceFailed(attempt, _, cause) => {
+                let labels = [&*name(attempt.paid_to), "payee", "failed", &*cause.code()];
+                self.rebalances.with_label_values(&labels).inc();
+            }
+            Entry::PaymentFailed(attempt, _, failure) => {
+                let labels = [&*name(attempt.paid_by), "payer", "failed", &*failure.code()];
+                self.rebalances.with_label_values(&labels).inc();
+            }
+            Entry::RebalanceOpened(_)
+            | Entry::InvoiceCreated(..)
+            | Entry::PaidElsewhere(..)
+            | Entry::ResultAttested(..)
+            | Entry::RequestAttested(..)
+            | Entry::PaymentIntended(..)
+            | Entry::PaymentUnknown(..)
+            | Entry::Paused(_)
+            | Entry::Resumed(_) => {}
+        }
+    }
+
+    fn settled(&self, role: &str, direction: &str, own: &str, other: &str, attempt: &Attempt) {
+        self.rebalances.with_label_values(&[own, role, "settled", ""]).inc();
+        let sat = attempt.amount.sat().sat();
+        self.moved.with_label_values(&[own, other, direction]).inc_by(sat);
+        // Each rebalance is one hop at no fee: there is nothing to add, and that is shown.
+        self.fees.with_label_values(&[own]).inc_by(0);
+    }
+
+    /// Counts a call to a node that ended.
+    pub(super) fn called(&self, method: &str, code: &str, took: Duration) {
+        self.rpc.with_label_values(&[method, code]).observe(took.as_secs_f64());
+    }
+
+    /// Counts a batch of records that is durable.
+    pub(super) fn appended(&self, took: Duration) {
+        self.append.observe(took.as_secs_f64());
+    }
+
+    /// Counts a step of the wall clock.
+    pub(super) fn clock_stepped(&self, step: Step) {
+        let in_ms = |by| i64::try_from(whole_ms(by)).unwrap_or(i64::MAX);
+        let (direction, ms) = match step {
+            Step::Forward(by) => ("forward", in_ms(by)),
+            Step::Back(by) => ("back", -in_ms(by)),
+        };
+        self.steps.with_label_values(&[direction]).inc();
+        let mut steps = self.last_steps.lock().unwrap_or_else(PoisonError::into_inner);
+        steps.push_back(ms);
+        if steps.len() > STEPS_MAX {
+            steps.pop_front();
+        }
+    }
+
+    /// The last steps of the wall clock, in ms, forward ones positive; the newest last.
+    pub(super) fn last_steps(&self) -> Vec<i64> {
+        let steps = self.last_steps.lock().unwrap_or_else(PoisonError::into_inner);
+        steps.iter().copied().collect()
+    }
+
+    /// Counts a reload.
+    pub(super) fn reloaded(&self, is_taken: bool) {
+        let outcome = if is_taken { "done" } else { "refused" };
+        self.reloads.with_label_values(&[outcome]).inc();
+    }
+
+    /// Everything that was counted, and how things stand, as Prometheus reads it.
+    pub(super) fn text(&self, status: &Status) -> String {
+        let mut families = self.registry.gather();
+        families.extend(gauges::of(status));
+        families.sort_by(|one, other| one.name().cmp(other.name()));
+        let mut text = Vec::new();
+        let encoded = TextEncoder::new().encode(&families, &mut text);
+        encoded.expect("metrics with values can be written to memory");
+        String::from_utf8(text).expect("metrics are text")
+    }
+}
+
+fn counter(name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+    IntCounterVec::new(Opts::new(name, help), labels).expect("a valid metric")
+}
+
+fn options(name: &str, help: &str) -> HistogramOpts {
+    HistogramOpts::new(name, help)
+}

@@ -1,0 +1,190 @@
+//! How things stand at one moment, as metrics: read off the status.
+
+use prometheus::Opts;
+use prometheus::core::{Atomic, AtomicF64, AtomicI64, Collector, GenericGaugeVec};
+use prometheus::proto::MetricFamily;
+
+use crate::control::Status;
+use crate::core::report::{ChannelReport, NodeReport, OpenState, PeerReport};
+use crate::time::Time;
+use crate::units::{Msat, Ppm};
+
+/// All of them.
+pub(super) fn of(status: &Status) -> Vec<MetricFamily> {
+    let mut all = Gauges(Vec::new());
+    all.of_the_daemon(status);
+    all.of_nodes(&status.report.nodes);
+    all.of_peers(&status.report.peers);
+    all.of_channels(&status.report.channels);
+    all.0
+}
+
+/// The metrics that are made so far.
+struct Gauges(Vec<MetricFamily>);
+
+impl Gauges {
+    fn of_the_daemon(&mut self, status: &Status) {
+        let report = &status.report;
+        let version = vec![status.version.clone()];
+        let one = |value| [(Vec::new(), value)];
+        self.ints("tightrope_build_info", "The daemon's version.", &["version"], [(version, 1)]);
+        self.ints(
+            "tightrope_start_time_seconds",
+            "When the daemon started, in seconds since 1970.",
+            &[],
+            one(int(status.started_at.since(Time::default()).as_secs())),
+        );
+        self.ints(
+            "tightrope_audit_usable",
+            "Whether the transaction log can be written; without it nothing is paid.",
+            &[],
+            one(status.log.is_usable.into()),
+        );
+        self.ints(
+            "tightrope_audit_waiting_batches",
+            "How many batches of records wait for the disk.",
+            &[],
+            one(int(status.log.waiting)),
+        );
+        let pauses = int_of(report.pauses.len());
+        self.ints("tightrope_pauses", "How many pauses hold.", &[], one(pauses));
+        let open = OpenState::ALL.map(|state| {
+            let count = report.open.iter().filter(|open| open.state == state).count();
+            (vec![code_of(&state)], int_of(count))
+        });
+        let help = "Attempts and payments that have not ended, by how far they are.";
+        self.ints("tightrope_open_payments", help, &["state"], open);
+    }
+
+    fn of_nodes(&mut self, nodes: &[NodeReport]) {
+        let labels = |node: &NodeReport| vec![name(&node.alias, &node.node.to_string())];
+        let up = nodes.iter().map(|node| {
+            let mut labels = labels(node);
+            labels.insert(0, node.node.to_string());
+            (labels, node.up_since.is_some().into())
+        });
+        self.ints("tightrope_node_up", "Whether a node of ours answers.", &["node", "alias"], up);
+        let left = nodes.iter().map(|node| {
+            let left = node.budget.amount_max.saturating_sub(node.budget.amount_used);
+            (labels(node), sat(left))
+        });
+        let help = "What a node may still pay in this period, in satoshis.";
+        self.ints("tightrope_budget_left_satoshis", help, &["alias"], left);
+        let left = nodes.iter().map(|node| {
+            let left = node.budget.payments_max.saturating_sub(node.budget.payments_used);
+            (labels(node), int(left))
+        });
+        let help = "How many payments a node may still make in this period.";
+        self.ints("tightrope_budget_left_payments", help, &["alias"], left);
+    }
+
+    fn of_peers(&mut self, peers: &[PeerReport]) {
+        let kinds = ["proven", "claimed", "legacy"].map(|kind| {
+            let count = peers.iter().filter(|peer| kind_of(peer) == kind).count();
+            (vec![kind.to_owned()], int_of(count))
+        });
+        let help = "Connected peers: proven by their nodes' signatures, by their word, or legacy.";
+        self.ints("tightrope_peers", help, &["kind"], kinds);
+    }
+
+    fn of_channels(&mut self, channels: &[ChannelReport]) {
+        const LABELS: [&str; 3] = ["channel", "alias", "counterparty"];
+        let labels = |channel: &ChannelReport| {
+            vec![
+                channel.scid.to_string(),
+                name(&channel.alias, &channel.node.to_string()),
+                name(&channel.counterparty_alias, &channel.counterparty.to_string()),
+            ]
+        };
+        let shares = channels.iter().filter_map(|it| Some((labels(it), ratio(it.share?))));
+        let help = "Our side's share of a channel's balance, from 0 to 1.";
+        self.floats("tightrope_channel_balance_ratio", help, &LABELS, shares);
+        let targets = channels.iter().filter_map(|it| Some((labels(it), ratio(it.target?))));
+        let help = "The share at which a rebalance towards our side leaves a channel.";
+        self.floats("tightrope_channel_target_ratio", help, &LABELS, targets);
+        let low = channels.iter().map(|it| (labels(it), it.low_since.is_some().into()));
+        let help = "Whether our side of a channel is below its threshold.";
+        self.ints("tightrope_channel_eligible", help, &LABELS, low);
+        let rests = channels.iter().filter_map(|it| {
+            let reason = it.rest.as_ref()?.code.clone();
+            Some(([labels(it), vec![reason]].concat(), 1))
+        });
+        let help = "Why our side of a channel does not ask to be paid.";
+        let labels = [&LABELS[..], &["reason"]].concat();
+        self.ints("tightrope_channel_resting", help, &labels, rests);
+    }
+
+    fn ints(
+        &mut self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        rows: impl IntoIterator<Item = (Vec<String>, i64)>,
+    ) {
+        self.put::<AtomicI64>(name, help, labels, rows);
+    }
+
+    fn floats(
+        &mut self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        rows: impl IntoIterator<Item = (Vec<String>, f64)>,
+    ) {
+        self.put::<AtomicF64>(name, help, labels, rows);
+    }
+
+    fn put<P: Atomic + 'static>(
+        &mut self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        rows: impl IntoIterator<Item = (Vec<String>, P::T)>,
+    ) {
+        let gauge = GenericGaugeVec::<P>::new(Opts::new(name, help), labels);
+        let gauge = gauge.expect("a valid metric");
+        for (values, value) in rows {
+            gauge.with_label_values(&values).set(value);
+        }
+        self.0.extend(gauge.collect().into_iter().filter(|it| !it.get_metric().is_empty()));
+    }
+}
+
+/// How far a peer's claims to speak for its nodes are to be believed.
+fn kind_of(peer: &PeerReport) -> &'static str {
+    if peer.nodes.iter().all(|claim| claim.version.is_none()) {
+        "legacy"
+    } else if peer.nodes.iter().all(|claim| claim.is_proven) {
+        "proven"
+    } else {
+        "claimed"
+    }
+}
+
+/// The word for a state, as JSON has it.
+fn code_of(state: &OpenState) -> String {
+    let word = serde_json::to_value(state).unwrap_or_default();
+    word.as_str().unwrap_or_default().to_owned()
+}
+
+/// What a node is called: its alias, or the beginning of its key.
+pub(in crate::daemon) fn name(alias: &str, key: &str) -> String {
+    if alias.is_empty() { key.chars().take(10).collect() } else { alias.to_owned() }
+}
+
+#[expect(clippy::float_arithmetic, reason = "Prometheus' numbers are floats")]
+fn ratio(share: Ppm) -> f64 {
+    f64::from(share.ppm()) / 1e6
+}
+
+fn sat(amount: Msat) -> i64 {
+    int(amount.sat().sat())
+}
+
+fn int(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn int_of(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
