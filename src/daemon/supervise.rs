@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tracing::{Instrument, Span};
 
 use super::input::Input;
 use super::peers::Speaker;
@@ -59,9 +60,9 @@ pub(super) enum Broken {
     /// Another node answers than the config names. The keys are shortened: this goes into the
     /// event log too, where keys may be masked.
     #[error(
-        "{} answers, but pubkey names {}: mend socket or pubkey",
-        shortened(found),
-        shortened(expected)
+        "{}... answers, but pubkey names {}...: mend socket or pubkey",
+        found.shortened(),
+        expected.shortened()
     )]
     WrongNode { found: NodeId, expected: NodeId },
     /// The node cannot carry payments yet.
@@ -69,17 +70,13 @@ pub(super) enum Broken {
     NotSynced,
 }
 
-/// The beginning of a node's key: as much as a mask leaves.
-fn shortened(node: &NodeId) -> String {
-    format!("{}...", &node.to_string()[..8])
-}
-
 /// Connects, follows, and connects again until the task is cancelled.
 pub(super) async fn supervise(slot: Slot, speaker: Option<Speaker>, inputs: mpsc::Sender<Input>) {
     let mut wait = Duration::ZERO;
     loop {
         let began = Instant::now();
-        let (node, error) = session(&slot, speaker.as_ref(), &inputs).await;
+        let (node, error) =
+            session(&slot, speaker.as_ref(), &inputs).instrument(tell::node(&slot)).await;
         let lasted = node.map(|_| began.elapsed());
         let error = tell::chain(&error);
         let gone = Input::Disconnected { slot: slot.index, node, error };
@@ -115,6 +112,7 @@ async fn session(
         Ok(info) => info,
         Err(error) => return (None, error.into()),
     };
+    Span::current().record("publicKey", info.id.shortened());
     if let Some(expected) = slot.node.pubkey.filter(|expected| *expected != info.id) {
         return (None, Broken::WrongNode { found: info.id, expected });
     }
@@ -173,7 +171,7 @@ async fn prove(lnd: &Lnd, node: NodeId, speaker: &Speaker) -> Result<Option<Stri
         Ok(proof) => Ok(Some(proof)),
         Err(error @ LndError::Permission { .. }) => {
             let error = tell::chain(&error);
-            tracing::warn!(%node, error, "peers get no proof that this daemon runs the node");
+            tracing::warn!(error, "peers get no proof that this daemon runs the node");
             Ok(None)
         }
         Err(error) => Err(error),
