@@ -165,7 +165,9 @@ impl Core {
                 offer.attempt
             }
         };
-        self.side(point, attempt.paid_by).sent(hash);
+        let side = self.side(point, attempt.paid_by);
+        side.sent(hash);
+        side.turned_down = None;
         self.record(Entry::PaymentIntended(attempt, offer.bill));
         self.actions.push(Action::Pay(authorized));
     }
