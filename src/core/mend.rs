@@ -40,7 +40,7 @@ impl Rest {
             Self::Refused { refusal } => refusal.mend(),
             Self::ByPeer { word, .. } => word.mend(),
             Self::TooSmall { .. } => {
-                "It asks once more is missing and can be sent, or with a smaller minTransactionSize."
+                "It asks once more is missing and can come, or with a smaller minTransactionSize."
             }
             Self::Stopping => "Start the daemon again.",
             Self::Balanced => "Nothing: it asks when its share falls below its threshold.",
@@ -144,7 +144,7 @@ impl Failure {
                 "See whether the paying node answers; the amount counts until its period ends."
             }
             Self::NotFound => {
-                "The payee's node tells whether it arrived; the amount counts until its period ends."
+                "The payee's node tells if it arrived; the amount counts until its period ends."
             }
         }
     }

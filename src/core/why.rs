@@ -42,7 +42,8 @@ impl Core {
     /// How a side stands.
     fn standing(&self, side: &ChannelReport) -> String {
         let total = side.local.saturating_add(side.remote).saturating_add(side.in_flight);
-        let share = side.share.map_or("an unreadable share".to_owned(), |it| it.to_string());
+        let share =
+            side.share.map_or_else(|| "an unreadable share".to_owned(), |it| it.to_string());
         let name = self.called(side.node);
         let mut sentence =
             format!("{name} has {} of {total} on {}, {share}", side.local, side.scid);
@@ -179,15 +180,17 @@ impl Core {
 
     /// What is under way, and what comes next.
     fn under_way(&self, open: &OpenReport) -> String {
-        let next =
-            |timer| self.timers.at(timer).map_or("when it answers".to_owned(), |at| self.at(at));
+        let next = |timer| match self.timers.at(timer) {
+            Some(at) => self.at(at),
+            None => "when it answers".to_owned(),
+        };
         let tracked = || open.hash.map(|hash| next(Timer::Track(hash))).unwrap_or_default();
         let what = match open.state {
             OpenState::AwaitingInvoice => "the payee's node makes the invoice".to_owned(),
             OpenState::AwaitingPayment => {
                 let expires_at = self.ledger.rebalances.get(&open.rebalance);
                 let expires_at = expires_at.and_then(|open| open.expires_at());
-                let life = expires_at.map_or(String::new(), |at| self.at(at));
+                let life = expires_at.map(|at| self.at(at)).unwrap_or_default();
                 format!("the invoice was offered and is not paid yet; it expires {life}")
             }
             OpenState::Waiting => {
