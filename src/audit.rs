@@ -161,7 +161,7 @@ impl Audit {
             }
             Err(error) => {
                 if self.0.unheard.fetch_add(1, Ordering::Relaxed) == 0 {
-                    tracing::warn!("the event log lacks entries from here on: {error}");
+                    tracing::warn!(%error, "the event log lacks entries from here on");
                 }
             }
         }

@@ -252,7 +252,7 @@ impl Core {
             Event::ResumeAsked(scope) => self.resume(scope),
             Event::SettingsChanged(settings) => self.change(settings),
             Event::Woken => {}
-            Event::Stopping => self.is_stopping = true,
+            Event::Stopping => self.stop(),
         }
     }
 
@@ -354,6 +354,11 @@ impl Core {
             }
         }
         self.record(Entry::Paused(pause));
+        self.reconsider_all();
+    }
+
+    fn stop(&mut self) {
+        self.is_stopping = true;
         self.reconsider_all();
     }
 

@@ -70,6 +70,13 @@ macro_rules! hex_id {
                 &self.0
             }
 
+            /// Its first eight digits: as much as a mask leaves of it, and enough to know it by.
+            pub fn shortened(&self) -> String {
+                let mut digits = self.to_string();
+                digits.truncate(8);
+                digits
+            }
+
             /// Wraps a slice that has the right length.
             pub fn from_slice(bytes: &[u8]) -> Result<Self, IdError> {
                 bytes.try_into().map(Self).map_err(|_| IdError { expected: $expected })

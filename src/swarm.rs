@@ -56,6 +56,11 @@ const EVENTS_MAX: usize = 64;
 /// How many commands wait for the actor, which never waits for anything itself.
 const COMMANDS_MAX: usize = 64;
 
+/// The span of what is told of a peer. Its key is shortened: it may be masked elsewhere.
+pub fn span(peer: PeerKey) -> tracing::Span {
+    tracing::error_span!("peer", remotePeer = peer.shortened())
+}
+
 /// How the swarm is entered.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {

@@ -33,19 +33,27 @@ impl Mask {
         }
         data
     }
+
+    /// A text that is the value of `key`, hidden where that is masked.
+    pub fn hide_text(&self, key: &str, text: String) -> String {
+        if self.keys.contains(key) { readable(&text) } else { text }
+    }
 }
 
 /// What is shown of a masked value.
 fn hidden(value: &Value) -> String {
     match value {
-        Value::String(text) => {
-            let mark = |(at, c)| if at < READABLE { c } else { '*' };
-            text.chars().enumerate().map(mark).collect()
-        }
+        Value::String(text) => readable(text),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
             PROTECTED.to_owned()
         }
     }
+}
+
+/// What is shown of a masked text.
+fn readable(text: &str) -> String {
+    let mark = |(at, c)| if at < READABLE { c } else { '*' };
+    text.chars().enumerate().map(mark).collect()
 }
 
 #[cfg(test)]
@@ -71,6 +79,13 @@ mod tests {
     fn other_keys_and_deeper_levels_stay() {
         check(json!({"alias": "0123456789"}), json!({"alias": "0123456789"}));
         check(json!({"a": {"topic": "0123456789"}}), json!({"a": {"topic": "0123456789"}}));
+    }
+
+    #[test]
+    fn a_text_by_itself_is_hidden_as_within_an_entry() {
+        let mask = Mask::new(["topic"]);
+        assert_eq!(mask.hide_text("topic", "0123456789".into()), "01234567**");
+        assert_eq!(mask.hide_text("alias", "0123456789".into()), "0123456789");
     }
 
     fn check(data: Value, expected: Value) {

@@ -158,11 +158,13 @@ impl Thread {
         }
         match outcome.and_then(|()| self.log.tidy()) {
             Ok(()) if mem::take(&mut self.failed) => {
-                tracing::warn!("{} takes entries again", self.log.folder().display());
+                let folder = self.log.folder().display();
+                tracing::warn!(%folder, "the log takes entries again");
             }
             Err(error) if !mem::replace(&mut self.failed, true) => {
+                // Where money depends on the log, the run ends, which is told as an error.
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::error!(cause, "{error}; that log lacks entries from here on");
+                tracing::warn!(%error, cause, "the log lacks entries from here on");
             }
             Ok(()) | Err(_) => {}
         }

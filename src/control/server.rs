@@ -153,9 +153,11 @@ enum Entry {
 /// Lets callers in, for ever.
 async fn open(listener: Listener, door: Arc<Door>, stop: CancellationToken, callers: TaskTracker) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut is_shut = false;
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
         match listener.accept().await {
             Ok(stream) => {
+                is_shut = false;
                 let (door, stop) = (Arc::clone(&door), stop.clone());
                 callers.spawn(async move {
                     stop.run_until_cancelled(attend(stream, &door)).await;
@@ -163,7 +165,10 @@ async fn open(listener: Listener, door: Arc<Door>, stop: CancellationToken, call
                 });
             }
             Err(error) => {
-                tracing::warn!(%error, "the control socket lets nobody in");
+                // Told once: the next try fails alike.
+                if !std::mem::replace(&mut is_shut, true) {
+                    tracing::warn!(%error, "the control socket lets nobody in");
+                }
                 sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -27,6 +27,8 @@ pub enum Action {
     CreateInvoice {
         /// The attempt that it is for.
         rebalance: RebalanceId,
+        /// The attempt's channel.
+        scid: Scid,
         /// The payee.
         node: NodeId,
         /// What to ask.
@@ -45,6 +47,10 @@ pub enum Action {
     WatchInvoice {
         /// The payee.
         node: NodeId,
+        /// The attempt that the invoice was made for.
+        rebalance: RebalanceId,
+        /// The attempt's channel.
+        scid: Scid,
         /// The invoice's hash.
         hash: PaymentHash,
     },
@@ -54,6 +60,8 @@ pub enum Action {
         node: NodeId,
         /// The attempt that the invoice was made for.
         rebalance: RebalanceId,
+        /// The attempt's channel.
+        scid: Scid,
         /// The invoice's hash.
         hash: PaymentHash,
     },
@@ -63,6 +71,8 @@ pub enum Action {
         node: NodeId,
         /// The attempt that the invoice was made for.
         rebalance: RebalanceId,
+        /// The attempt's channel.
+        scid: Scid,
         /// The invoice's hash; `None` where nobody knows whether it was made.
         hash: Option<PaymentHash>,
     },
@@ -70,6 +80,10 @@ pub enum Action {
     CancelInvoice {
         /// The payee.
         node: NodeId,
+        /// The attempt that the invoice was made for.
+        rebalance: RebalanceId,
+        /// The attempt's channel.
+        scid: Scid,
         /// The invoice's hash.
         hash: PaymentHash,
     },
@@ -79,6 +93,10 @@ pub enum Action {
     TrackPayment {
         /// The payer.
         node: NodeId,
+        /// The attempt that it was sent for.
+        rebalance: RebalanceId,
+        /// The attempt's channel.
+        scid: Scid,
         /// The payment.
         hash: PaymentHash,
     },
@@ -117,4 +135,46 @@ pub enum Action {
         /// Its id at this node.
         scid: Scid,
     },
+}
+
+impl Action {
+    /// The attempt that it is for, and the attempt's channel.
+    pub const fn attempt(&self) -> Option<(RebalanceId, Scid)> {
+        match self {
+            Self::CreateInvoice { rebalance, scid, .. }
+            | Self::WatchInvoice { rebalance, scid, .. }
+            | Self::SettleHeld { rebalance, scid, .. }
+            | Self::CancelHeld { rebalance, scid, .. }
+            | Self::CancelInvoice { rebalance, scid, .. }
+            | Self::TrackPayment { rebalance, scid, .. } => Some((*rebalance, *scid)),
+            Self::Pay(authorized) => Some((authorized.rebalance(), authorized.scid())),
+            Self::Record(_)
+            | Self::Narrate(_)
+            | Self::ListChannels { .. }
+            | Self::Send { .. }
+            | Self::TrustPeer { .. }
+            | Self::DropPeer { .. }
+            | Self::ReadForwarding { .. } => None,
+        }
+    }
+
+    /// The node of ours that is to do it.
+    pub const fn node(&self) -> Option<NodeId> {
+        match self {
+            Self::CreateInvoice { node, .. }
+            | Self::WatchInvoice { node, .. }
+            | Self::SettleHeld { node, .. }
+            | Self::CancelHeld { node, .. }
+            | Self::CancelInvoice { node, .. }
+            | Self::TrackPayment { node, .. }
+            | Self::ListChannels { node, .. }
+            | Self::ReadForwarding { node, .. } => Some(*node),
+            Self::Pay(authorized) => Some(authorized.payer()),
+            Self::Record(_)
+            | Self::Narrate(_)
+            | Self::Send { .. }
+            | Self::TrustPeer { .. }
+            | Self::DropPeer { .. } => None,
+        }
+    }
 }

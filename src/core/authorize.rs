@@ -18,7 +18,7 @@ use super::policy::{ChannelCaps, Policy};
 use super::record::{Attempt, Bill, Evidence};
 use super::refusal::Refusal;
 use super::view::View;
-use crate::ids::{ChannelPoint, NodeId, PaymentHash, PaymentSecret, PeerKey, Scid};
+use crate::ids::{ChannelPoint, NodeId, PaymentHash, PaymentSecret, PeerKey, RebalanceId, Scid};
 use crate::time::Time;
 use crate::units::{Msat, Ppm};
 
@@ -38,6 +38,7 @@ const CLTV_RANGE: std::ops::RangeInclusive<u64> = 18..=144;
 /// fee, for this amount. Only this file makes one.
 #[derive(Debug, Eq, PartialEq, Serialize)]
 pub struct Authorized {
+    rebalance: RebalanceId,
     payer: NodeId,
     payee: NodeId,
     point: ChannelPoint,
@@ -178,6 +179,7 @@ impl Payer<'_> {
         };
         match self.check_size(view, &view.channel, attempt.amount) {
             Ok(()) => Verdict::Pay(Authorized {
+                rebalance: attempt.rebalance,
                 payer: attempt.paid_by,
                 payee: view.channel.counterparty,
                 point: view.channel.point,
@@ -325,6 +327,11 @@ fn all_won(channel: &Channel) -> Channel {
 }
 
 impl Authorized {
+    /// The attempt that it is for.
+    pub const fn rebalance(&self) -> RebalanceId {
+        self.rebalance
+    }
+
     /// The node that pays.
     pub const fn payer(&self) -> NodeId {
         self.payer

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::channel::Channel;
 use super::outcome::PeerWord;
@@ -27,7 +27,7 @@ pub enum Decision {
 }
 
 /// Why a side of a channel does not ask to be paid.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "code", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Rest {
     /// The daemon is about to stop.

@@ -1,6 +1,8 @@
 //! What an operator means by a name: a channel by any of its ids, its funding output, or an alias;
 //! a node by its key or alias; a peer by its key.
 
+use std::collections::BTreeSet;
+
 use super::Core;
 use super::record::Scope;
 use crate::ids::{ChannelPoint, NodeId, PeerKey, Scid};
@@ -12,20 +14,26 @@ impl Core {
     /// The channels that `name` may mean, watched or not.
     pub fn channels_named(&self, name: &str) -> Vec<ChannelPoint> {
         if let Ok(point) = name.parse::<ChannelPoint>() {
+            // A watched channel is known by this name even while its node does not answer.
             let is_known = self.views.sides(point).next().is_some();
+            let is_known = is_known || self.watched.contains_key(&point);
             return if is_known { vec![point] } else { Vec::new() };
         }
         let (alias, id) = match name.rsplit_once(':') {
             Some((alias, id)) => (Some(alias), id),
             None => (None, name),
         };
-        if let Ok(scid) = id.parse::<Scid>() {
-            return self.views.points(|node, view| {
+        if let Some(scid) = read_scid(id) {
+            let points = self.views.points(|node, view| {
                 view.channel.has_scid(scid) && alias.is_none_or(|alias| self.name_of(node) == alias)
             });
+            // What looks like an id may be a node's name.
+            if !points.is_empty() {
+                return points;
+            }
         }
-        let means = |node: NodeId| self.name_of(node) == name || is_key(&node.to_string(), name);
-        self.views.points(|node, view| means(node) || means(view.channel.counterparty))
+        let is_meant = |node| self.is_called(node, name);
+        self.views.points(|node, view| is_meant(node) || is_meant(view.channel.counterparty))
     }
 
     /// The ids of the channels that `name` may mean.
@@ -40,8 +48,15 @@ impl Core {
         if name.eq_ignore_ascii_case("all") {
             return Some(Scope::All);
         }
-        if let Some(node) = self.node_named(name) {
-            return Some(Scope::Node(node));
+        // What is paused can be resumed, whoever is gone since.
+        let mut paused = self.ledger.pauses(self.now).map(|pause| pause.scope);
+        if let Some(scope) = paused.find(|scope| scope.to_string().eq_ignore_ascii_case(name)) {
+            return Some(scope);
+        }
+        match self.nodes_named(name)[..] {
+            [] => {}
+            [node] => return Some(Scope::Node(node)),
+            [..] => return None,
         }
         let peers: Vec<PeerKey> =
             self.roster.peers().filter(|peer| is_key(&peer.to_string(), name)).collect();
@@ -67,16 +82,17 @@ impl Core {
         names
     }
 
-    fn node_named(&self, name: &str) -> Option<NodeId> {
-        let own = self.nodes.keys().copied();
-        let theirs = self.roster.claimed();
-        let means = |node: &NodeId| self.name_of(*node) == name || is_key(&node.to_string(), name);
-        let mut named: Vec<NodeId> = own.chain(theirs).filter(means).collect();
-        named.dedup();
-        match named[..] {
-            [node] => Some(node),
-            _ => None,
-        }
+    /// The nodes of the cluster that `name` may mean.
+    fn nodes_named(&self, name: &str) -> Vec<NodeId> {
+        let nodes = self.nodes.keys().copied().chain(self.roster.claimed());
+        let named: BTreeSet<NodeId> = nodes.filter(|node| self.is_called(*node, name)).collect();
+        named.into_iter().collect()
+    }
+
+    /// Whether a node goes by `name`: its alias, or enough of its key.
+    fn is_called(&self, node: NodeId, name: &str) -> bool {
+        let is_alias = !name.is_empty() && self.name_of(node) == name;
+        is_alias || is_key(&node.to_string(), name)
     }
 
     /// The name of a node of the cluster.
@@ -87,6 +103,11 @@ impl Core {
             (None, None) => "",
         }
     }
+}
+
+/// A channel id as operators write it, or the number for it that LND calls `chan_id`.
+fn read_scid(id: &str) -> Option<Scid> {
+    id.parse().ok().or_else(|| id.parse().ok().map(Scid::new))
 }
 
 /// Whether `name` is the beginning of a key, and enough of it.

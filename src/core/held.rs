@@ -22,19 +22,19 @@ impl Core {
             return;
         }
         self.held.remove(&hash);
-        let (node, rebalance) = (attempt.paid_to, attempt.rebalance);
+        let (node, rebalance, scid) = (attempt.paid_to, attempt.rebalance, attempt.scid);
         let known = self.views.of(attempt.point, node).map(|view| &view.channel);
         let is_known = |scid: &Scid| known.is_some_and(|channel| channel.has_scid(*scid));
         let is_right = !held.over.is_empty() && held.over.iter().all(is_known);
         if is_right && held.paid >= attempt.amount {
-            self.actions.push(Action::SettleHeld { node, rebalance, hash });
+            self.actions.push(Action::SettleHeld { node, rebalance, scid, hash });
             return;
         }
         // A channel that is gone tells nothing of the payer, and neither does a sum.
         if known.is_some() && !is_right {
             self.note_stray(&attempt, hash, held.over);
         }
-        self.actions.push(Action::CancelHeld { node, rebalance, hash: Some(hash) });
+        self.actions.push(Action::CancelHeld { node, rebalance, scid, hash: Some(hash) });
     }
 
     /// Remembers that a payment came over other channels than asked, once.
@@ -65,12 +65,10 @@ impl Core {
 
     /// Has an invoice cancelled that is not to be paid any more.
     pub(super) fn cancel(&mut self, attempt: &Attempt, hash: PaymentHash) {
-        let node = attempt.paid_to;
+        let (node, rebalance, scid) = (attempt.paid_to, attempt.rebalance, attempt.scid);
         self.actions.push(match attempt.kind {
-            InvoiceKind::Plain => Action::CancelInvoice { node, hash },
-            InvoiceKind::Held => {
-                Action::CancelHeld { node, rebalance: attempt.rebalance, hash: Some(hash) }
-            }
+            InvoiceKind::Plain => Action::CancelInvoice { node, rebalance, scid, hash },
+            InvoiceKind::Held => Action::CancelHeld { node, rebalance, scid, hash: Some(hash) },
         });
     }
 }

@@ -7,9 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::budget::Budget;
+use super::outcome::{Cause, Failure};
 use super::record::{Attempt, Bill, Entry, InvoiceKind, Pause, Record, Scope};
 use crate::ids::{ChannelPoint, NodeId, PaymentHash, PeerKey, RebalanceId, Scid};
 use crate::time::Time;
+use crate::units::Msat;
 
 /// The open attempts, the budget and the pauses.
 #[derive(Debug)]
@@ -34,8 +36,10 @@ pub struct Ledger {
     strays: BTreeSet<NodeId>,
     /// The channels that the payments of open attempts came over, where it were others.
     astray: BTreeMap<PaymentHash, Vec<Scid>>,
-    /// When a payee's last attempt on a channel ended.
-    ended_at: BTreeMap<(NodeId, ChannelPoint), Time>,
+    /// How a payee's last attempt on a channel ended.
+    asked: BTreeMap<(NodeId, ChannelPoint), Ended<Cause>>,
+    /// How a payer's last payment over a channel ended.
+    paid: BTreeMap<(NodeId, ChannelPoint), Ended<Failure>>,
     /// The time of the newest record.
     newest: Time,
 }
@@ -47,6 +51,17 @@ pub(crate) enum Rebalance {
     AwaitingInvoice(Attempt),
     /// The invoice stands, to be paid or cancelled.
     AwaitingPayment(Attempt, Bill),
+}
+
+/// The end of an attempt or a payment; of one that came to nothing, with the reason.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Ended<Reason> {
+    /// When it ended.
+    pub(crate) at: Time,
+    /// What was asked.
+    pub(crate) amount: Msat,
+    /// Why it came to nothing; `None` where the payment arrived.
+    pub(crate) reason: Option<Reason>,
 }
 
 /// An open payment as the payer sees it.
@@ -84,6 +99,14 @@ impl Rebalance {
             Self::AwaitingPayment(_, bill) => Some(bill.hash),
         }
     }
+
+    /// When the invoice expires, once it stands.
+    pub(crate) const fn expires_at(&self) -> Option<Time> {
+        match self {
+            Self::AwaitingInvoice(_) => None,
+            Self::AwaitingPayment(_, bill) => Some(bill.expires_at),
+        }
+    }
 }
 
 impl Ledger {
@@ -100,7 +123,8 @@ impl Ledger {
             strayed_at: BTreeMap::new(),
             strays: BTreeSet::new(),
             astray: BTreeMap::new(),
-            ended_at: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            paid: BTreeMap::new(),
             newest: Time::default(),
         }
     }
@@ -118,8 +142,12 @@ impl Ledger {
                 let open = Rebalance::AwaitingPayment(attempt.clone(), bill.clone());
                 self.rebalances.insert(attempt.rebalance, open);
             }
-            Entry::RebalanceSettled(attempt, hash) => self.end(attempt, Some(*hash), record.at),
-            Entry::RebalanceFailed(attempt, hash, _) => self.end(attempt, *hash, record.at),
+            Entry::RebalanceSettled(attempt, hash) => {
+                self.end(attempt, Some(*hash), record.at, None);
+            }
+            Entry::RebalanceFailed(attempt, hash, cause) => {
+                self.end(attempt, *hash, record.at, Some(cause.clone()));
+            }
             Entry::PaidElsewhere(attempt, hash, over) => {
                 if self.rebalances.contains_key(&attempt.rebalance) {
                     self.astray.insert(*hash, over.clone());
@@ -134,11 +162,11 @@ impl Ledger {
                 }
             }
             Entry::PaymentSettled(attempt, hash) => {
-                self.payments.remove(hash);
+                self.end_payment(attempt, *hash, record.at, None);
                 self.budget.end(attempt.paid_by, *hash, record.at);
             }
             Entry::PaymentFailed(attempt, hash, failure) => {
-                self.payments.remove(hash);
+                self.end_payment(attempt, *hash, record.at, Some(*failure));
                 if failure.gives_back() {
                     self.budget.give_back(attempt.paid_by, *hash);
                 } else {
@@ -155,12 +183,31 @@ impl Ledger {
         }
     }
 
-    fn end(&mut self, attempt: &Attempt, hash: Option<PaymentHash>, at: Time) {
+    fn end(
+        &mut self,
+        attempt: &Attempt,
+        hash: Option<PaymentHash>,
+        at: Time,
+        reason: Option<Cause>,
+    ) {
         self.rebalances.remove(&attempt.rebalance);
-        self.ended_at.insert((attempt.paid_to, attempt.point), at);
+        let ended = Ended { at, amount: attempt.amount, reason };
+        self.asked.insert((attempt.paid_to, attempt.point), ended);
         if let Some(hash) = hash {
             self.astray.remove(&hash);
         }
+    }
+
+    fn end_payment(
+        &mut self,
+        attempt: &Attempt,
+        hash: PaymentHash,
+        at: Time,
+        reason: Option<Failure>,
+    ) {
+        self.payments.remove(&hash);
+        let ended = Ended { at, amount: attempt.amount, reason };
+        self.paid.insert((attempt.paid_by, attempt.point), ended);
     }
 
     fn intend(&mut self, attempt: &Attempt, bill: &Bill, at: Time) {
@@ -214,9 +261,19 @@ impl Ledger {
         self.strays.contains(&payer)
     }
 
+    /// How the last attempt of `payee` on `point` ended.
+    pub(crate) fn asked(&self, payee: NodeId, point: ChannelPoint) -> Option<&Ended<Cause>> {
+        self.asked.get(&(payee, point))
+    }
+
+    /// How the last payment of `payer` over `point` ended.
+    pub(crate) fn paid(&self, payer: NodeId, point: ChannelPoint) -> Option<&Ended<Failure>> {
+        self.paid.get(&(payer, point))
+    }
+
     /// When the last attempt of `payee` on `point` ended.
     pub(crate) fn ended_at(&self, payee: NodeId, point: ChannelPoint) -> Option<Time> {
-        self.ended_at.get(&(payee, point)).copied()
+        self.asked(payee, point).map(|ended| ended.at)
     }
 
     /// Whether anything is open on `point`, as payee or as payer.
@@ -230,20 +287,20 @@ impl Ledger {
         self.pauses.values().filter(move |pause| pause.until.is_none_or(|until| now < until))
     }
 
-    /// The pause that holds at `now` for a payment between two nodes, one of which a peer may speak
+    /// The pauses that hold at `now` for a payment between two nodes, one of which a peer may speak
     /// for, over a channel.
-    pub(crate) fn pause(
+    pub(crate) fn pauses_of(
         &self,
         now: Time,
         nodes: [NodeId; 2],
         peer: Option<PeerKey>,
         point: ChannelPoint,
-    ) -> Option<&Pause> {
+    ) -> impl Iterator<Item = &Pause> {
         let scopes = [Scope::All, Scope::Channel(point)].into_iter();
         scopes
             .chain(nodes.map(Scope::Node))
             .chain(peer.map(Scope::Peer))
             .filter_map(|scope| self.pauses.get(&scope))
-            .find(|pause| pause.until.is_none_or(|until| now < until))
+            .filter(move |pause| pause.until.is_none_or(|until| now < until))
     }
 }

@@ -105,6 +105,8 @@ pub enum Narrative {
     OnPayInvoice {
         /// The peer.
         remote_peer: PeerKey,
+        /// The attempt, by the peer's name for it, or by ours where a legacy peer has none.
+        rebalance_id: RebalanceId,
         /// The channel's id, as the peer names it.
         channel_id: Option<Scid>,
         /// The invoice, in BOLT 11.

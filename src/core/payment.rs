@@ -154,6 +154,7 @@ impl Core {
             Asker::Peer { peer, request, evidence, .. } => {
                 self.narrate(Narrative::OnPayInvoice {
                     remote_peer: peer,
+                    rebalance_id: offer.attempt.rebalance,
                     channel_id: request.scid,
                     invoice: request.invoice,
                     amount: request.tokens,
@@ -164,7 +165,9 @@ impl Core {
                 offer.attempt
             }
         };
-        self.side(point, attempt.paid_by).sent(hash);
+        let side = self.side(point, attempt.paid_by);
+        side.sent(hash);
+        side.turned_down = None;
         self.record(Entry::PaymentIntended(attempt, offer.bill));
         self.actions.push(Action::Pay(authorized));
     }
@@ -347,9 +350,9 @@ impl Core {
     /// Asks the node that sent a payment what became of it, if it answers; else when it does.
     pub(super) fn track(&mut self, hash: PaymentHash) {
         let Some(payment) = self.ledger.payments.get(&hash) else { return };
-        let node = payment.attempt.paid_by;
+        let Attempt { paid_by: node, rebalance, scid, .. } = payment.attempt;
         if self.connected(node).is_some() {
-            self.actions.push(Action::TrackPayment { node, hash });
+            self.actions.push(Action::TrackPayment { node, rebalance, scid, hash });
         }
     }
 
@@ -402,8 +405,8 @@ impl Core {
     /// watched again, and those that nobody was authorized to pay are cancelled.
     pub(super) fn resume_watching(&mut self, node: NodeId) {
         for attempt in self.abandoned.extract_if(.., |attempt| attempt.paid_to == node) {
-            let rebalance = attempt.rebalance;
-            self.actions.push(Action::CancelHeld { node, rebalance, hash: None });
+            let Attempt { rebalance, scid, .. } = attempt;
+            self.actions.push(Action::CancelHeld { node, rebalance, scid, hash: None });
         }
         for rebalance in self.ledger.rebalances.values() {
             if let Rebalance::AwaitingPayment(attempt, bill) = rebalance
@@ -411,11 +414,12 @@ impl Core {
                 && self.left_open.remove(&bill.hash)
             {
                 let (hash, is_paid) = (bill.hash, self.ledger.has_seen(bill.hash));
+                let Attempt { rebalance, scid, .. } = *attempt;
                 // What a node holds for us, it is asked about first.
                 if !is_paid && attempt.kind == InvoiceKind::Plain {
-                    self.actions.push(Action::CancelInvoice { node, hash });
+                    self.actions.push(Action::CancelInvoice { node, rebalance, scid, hash });
                 }
-                self.actions.push(Action::WatchInvoice { node, hash });
+                self.actions.push(Action::WatchInvoice { node, rebalance, scid, hash });
             }
         }
     }

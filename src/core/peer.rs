@@ -75,13 +75,22 @@ impl Core {
         self.roster.policy(peer, point).is_some_and(|policy| policy.is_paused)
     }
 
-    /// The pause that holds for a payment between two nodes over a channel.
+    /// The pause that holds for a payment between two nodes over a channel, or one of them.
     pub(super) fn paused(&self, nodes: [NodeId; 2], point: ChannelPoint) -> Option<&Pause> {
+        self.pauses_of(nodes, point).next()
+    }
+
+    /// The pauses that hold for a payment between two nodes over a channel.
+    pub(super) fn pauses_of(
+        &self,
+        nodes: [NodeId; 2],
+        point: ChannelPoint,
+    ) -> impl Iterator<Item = &Pause> {
         let peer = nodes.iter().find_map(|node| match self.party(*node) {
             Some(Party::Peer { peer, .. }) => Some(peer),
             Some(Party::Ours) | None => None,
         });
-        self.ledger.pause(self.now, nodes, peer, point)
+        self.ledger.pauses_of(self.now, nodes, peer, point)
     }
 
     /// A peer is there: our nodes are announced to it.

@@ -43,6 +43,7 @@ impl Core {
         });
         self.actions.push(Action::CreateInvoice {
             rebalance: attempt.rebalance,
+            scid: attempt.scid,
             node: attempt.paid_to,
             amount: attempt.amount,
             memo: memo(attempt.point, attempt.rebalance),
@@ -80,7 +81,8 @@ impl Core {
             party => self.ask(&attempt, &offer.bill, party),
         }
         if self.ledger.rebalances.contains_key(&rebalance) {
-            self.actions.push(Action::WatchInvoice { node: attempt.paid_to, hash });
+            let Attempt { paid_to: node, scid, .. } = attempt;
+            self.actions.push(Action::WatchInvoice { node, rebalance, scid, hash });
         }
     }
 

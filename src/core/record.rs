@@ -3,6 +3,8 @@
 //! Folding the records in order gives the budget, the open attempts and the pauses again
 //! ([`super::ledger`]). Their bytes are the audit log's business.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::outcome::{Cause, Failure};
@@ -125,6 +127,18 @@ pub enum Scope {
     Peer(PeerKey),
     /// On one channel.
     Channel(ChannelPoint),
+}
+
+impl fmt::Display for Scope {
+    /// The name that it can be resumed by.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::Node(node) => node.fmt(f),
+            Self::Peer(peer) => peer.fmt(f),
+            Self::Channel(point) => point.fmt(f),
+        }
+    }
 }
 
 impl Entry {

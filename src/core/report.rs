@@ -273,7 +273,8 @@ impl Core {
         let (point, counterparty) = (channel.point, channel.counterparty);
         let (ours, theirs) = (self.policy(node, point), self.rules(counterparty, point));
         let last = [self.ledger.intended_at(node, point), self.ledger.ended_at(node, point)];
-        let rest = self.sides.get(&(point, node)).and_then(|side| side.rest.as_ref());
+        let side = self.sides.get(&(point, node)).filter(|_| self.watched.contains_key(&point));
+        let rest = side.and_then(|side| side.rest.as_ref());
         ChannelReport {
             point,
             scid: channel.scid,
@@ -340,6 +341,11 @@ impl Core {
 
 impl From<&Rest> for RestReport {
     fn from(rest: &Rest) -> Self {
-        Self { code: rest.code(), reason: rest.to_string(), mend: rest.mend(), until: rest.until() }
+        Self {
+            code: rest.code(),
+            reason: rest.to_string(),
+            mend: rest.mend().to_owned(),
+            until: rest.until(),
+        }
     }
 }

@@ -15,6 +15,7 @@ use super::outcome::Failure;
 use super::peer::Party;
 use super::record::{Attempt, Evidence, InvoiceKind};
 use super::refusal::{self, Refusal};
+use super::side::TurnedDown;
 use super::{Core, Rebalance};
 use crate::ids::{ChannelPoint, NodeId, PaymentHash, PeerKey};
 use crate::time::Time;
@@ -145,7 +146,11 @@ impl Core {
             });
         }
         let retry_in = self.retry_in(request.paid_to, request.paid_by, refusal.retry_at());
+        let (payer, point) = (request.paid_by, self.named_channel(&request).ok());
         let result = PaymentResult::refused(request, &refusal, retry_in);
+        if let Some(point) = point {
+            self.side(point, payer).turned_down = Some(TurnedDown { at: self.now, refusal });
+        }
         self.actions.push(Action::Send { peer, message: Message::PaymentResult(result) });
     }
 

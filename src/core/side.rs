@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::channel::Channel;
 use super::decide::Rest;
 use super::outcome::PeerWord;
+use super::refusal::Refusal;
 use crate::ids::PaymentHash;
 use crate::time::Time;
 use crate::units::Msat;
@@ -34,12 +35,23 @@ pub(crate) struct Side {
     pub(crate) holds_until: Option<Time>,
     /// Why a peer did not pay it last, until one paid.
     pub(crate) by_peer: Option<PeerWord>,
+    /// The last request that it turned down, until it paid one.
+    pub(crate) turned_down: Option<TurnedDown>,
     /// The most that it asks, after the channel could not carry more.
     pub(crate) amount_max: Option<Msat>,
     /// Since when its share is below its threshold, but for payments on their way.
     pub(crate) low_since: Option<Time>,
     /// When its node was last asked for its own bounds because they were in the way.
     pub(crate) bounds_asked_at: Option<Time>,
+}
+
+/// A request that a side turned down.
+#[derive(Clone, Debug)]
+pub(crate) struct TurnedDown {
+    /// When.
+    pub(crate) at: Time,
+    /// Why.
+    pub(crate) refusal: Refusal,
 }
 
 /// Where a side's snapshots stand in the course of a payment.

@@ -54,6 +54,11 @@ impl Timers {
         }
     }
 
+    /// When `timer` fires, if it is set.
+    pub(crate) fn at(&self, timer: Timer) -> Option<Time> {
+        self.by_timer.get(&timer).copied()
+    }
+
     /// The soonest deadline.
     pub(crate) fn next(&self) -> Option<(Time, Timer)> {
         self.by_time.first().copied()

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use super::figures::Figures;
 use super::input::Input;
@@ -148,8 +149,14 @@ impl Executor {
         self.tasks.spawn(self.cancel.clone().run_until_cancelled_owned(effect));
     }
 
-    /// The task that an action comes to. It does nothing before it is spawned.
+    /// The task that an action comes to, in the span of what it is about. It does nothing before
+    /// it is spawned.
     fn effect(&self, action: Action) -> Option<Effect> {
+        let span = tell::span(&action, &self.mask);
+        self.task(action).map(|task| -> Effect { Box::pin(task.instrument(span)) })
+    }
+
+    fn task(&self, action: Action) -> Option<Effect> {
         let inputs = self.inputs.clone();
         let node = |id: &NodeId| self.nodes.get(id).map(|newest| newest.borrow().clone());
         Some(match action {
@@ -158,7 +165,7 @@ impl Executor {
             | Action::WatchInvoice { .. }
             | Action::SettleHeld { .. }
             | Action::CancelHeld { .. }
-            | Action::CancelInvoice { .. }) => return self.invoice_effect(action),
+            | Action::CancelInvoice { .. }) => return self.invoice_task(action),
             Action::TrustPeer { peer } => {
                 let speaker = self.speaker.clone()?;
                 Box::pin(async move { speaker.trust(peer).await })
@@ -177,7 +184,7 @@ impl Executor {
                     Some(Event::PaymentUpdated { hash: authorized.hash(), outcome })
                 })
             }
-            Action::TrackPayment { node: id, hash } => {
+            Action::TrackPayment { node: id, hash, .. } => {
                 let lnd = node(&id)?;
                 report(inputs, async move {
                     let outcome = lnd.track(hash).await;
@@ -202,7 +209,7 @@ impl Executor {
     }
 
     /// The same for what is done with an invoice at its node.
-    fn invoice_effect(&self, action: Action) -> Option<Effect> {
+    fn invoice_task(&self, action: Action) -> Option<Effect> {
         let inputs = self.inputs.clone();
         let node = |id: &NodeId| self.nodes.get(id).map(|newest| newest.borrow().clone());
         Some(match action {
@@ -214,31 +221,33 @@ impl Executor {
                 expiry,
                 min_final_cltv,
                 kind,
+                ..
             } => {
                 let wanted = Wanted { rebalance, amount, memo, expiry, min_final_cltv, kind };
                 let (lnd, key) = (node(&id), self.hold_key);
                 report(inputs, async move { Some(invoice::create(lnd, wanted, key).await) })
             }
-            Action::WatchInvoice { node: id, hash } => {
+            Action::WatchInvoice { node: id, hash, .. } => {
                 let (newest, told) = (self.nodes.get(&id)?.subscribe(), inputs.clone());
                 report(inputs, async move { Some(invoice::follow(newest, hash, told).await) })
             }
-            Action::SettleHeld { node: id, rebalance, hash } => {
+            Action::SettleHeld { node: id, rebalance, hash, .. } => {
                 let newest = self.nodes.get(&id)?.subscribe();
                 let fate = Fate::settle(self.hold_key.preimage(rebalance), hash);
                 Box::pin(invoice::end_held(newest, fate))
             }
-            Action::CancelHeld { node: id, rebalance, hash } => {
+            Action::CancelHeld { node: id, rebalance, hash, .. } => {
                 let newest = self.nodes.get(&id)?.subscribe();
                 let hash = hash.unwrap_or_else(|| self.hold_key.preimage(rebalance).hash());
                 Box::pin(invoice::end_held(newest, Fate::GiveBack(hash)))
             }
-            Action::CancelInvoice { node: id, hash } => {
+            Action::CancelInvoice { node: id, hash, .. } => {
                 let lnd = node(&id)?;
                 Box::pin(self.errands.track_future(async move {
                     // It expires by itself within the minute.
                     if let Err(error) = lnd.cancel_invoice(hash).await {
-                        tracing::debug!(%hash, "invoice not cancelled: {}", tell::chain(&error));
+                        let error = tell::chain(&error);
+                        tracing::debug!(%hash, error, "invoice not cancelled");
                     }
                 }))
             }

@@ -97,7 +97,7 @@ pub(super) async fn follow(
             match lnd.follow_invoice(hash, &held).await {
                 Ok(end) => return Event::InvoiceEnded { hash, end },
                 Err(error) => {
-                    tracing::debug!(%hash, "invoice out of sight: {}", tell::chain(&error));
+                    tracing::debug!(%hash, error = tell::chain(&error), "invoice out of sight");
                     tokio::time::sleep(RETRY).await;
                 }
             }
@@ -124,6 +124,13 @@ impl Fate {
         if preimage.hash() == hash { Self::Settle(preimage) } else { Self::GiveBack(hash) }
     }
 
+    const fn deed(&self) -> &'static str {
+        match self {
+            Self::Settle(_) => "taken",
+            Self::GiveBack(_) => "given back",
+        }
+    }
+
     fn hash(&self) -> PaymentHash {
         match self {
             Self::Settle(preimage) => preimage.hash(),
@@ -135,6 +142,7 @@ impl Fate {
 /// Calls until the node has done it, or the invoice has ended otherwise. A no is not the end: what
 /// a node holds must not lie there because of one error.
 pub(super) async fn end_held(newest: watch::Receiver<Lnd>, fate: Fate) {
+    let mut is_told = false;
     loop {
         let lnd = newest.borrow().clone();
         let answer = match fate {
@@ -149,7 +157,13 @@ pub(super) async fn end_held(newest: watch::Receiver<Lnd>, fate: Fate) {
                 return;
             }
             Err(error) => {
-                tracing::warn!("held invoice, {fate:?}, trying again: {}", tell::chain(&error));
+                let (deed, hash, error) = (fate.deed(), fate.hash(), tell::chain(&error));
+                // Told once: it goes on like this until the node answers.
+                if std::mem::replace(&mut is_told, true) {
+                    tracing::debug!(%hash, error, "a held payment is not {deed} yet");
+                } else {
+                    tracing::warn!(%hash, error, "a held payment is not {deed}: trying again");
+                }
                 tokio::time::sleep(RETRY).await;
             }
         }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tracing::{Instrument, Span};
 
 use crate::clock;
 use crate::config::Config;
@@ -252,6 +253,7 @@ struct Conversations {
 
 /// What is heard from and said to one peer.
 struct Talk {
+    span: Span,
     inbox: Inbox,
     outbox: Outbox,
     /// Whether it has said anything that a member of the cluster would.
@@ -262,13 +264,19 @@ struct Talk {
 
 impl Talk {
     /// Notes a fault. Returns how long its peer is to be kept away, if it is.
-    fn ignores(&mut self, peer: PeerKey, fault: &Fault) -> Option<Duration> {
+    fn ignores(&mut self, fault: &Fault) -> Option<Duration> {
         if let Some(time) = fault.keeps_away_for() {
             return Some(time);
         }
-        // A stranger may go on like this for ever: it is told once, and borne for a while.
+        // A peer may go on like this for ever: it is told once, and borne for a while. A stranger
+        // may come again as somebody else: nobody is woken by it.
         if self.ignored == 0 {
-            tracing::warn!(%peer, code = fault.code(), "a message is ignored: {fault}");
+            let code = fault.code();
+            if matches!(fault, Fault::BadSignature) {
+                tracing::debug!(code, "a message is ignored: {fault}");
+            } else {
+                tracing::warn!(code, "a message is ignored: {fault}");
+            }
         }
         self.ignored += 1;
         (self.ignored >= IGNORED_MAX).then_some(IGNORED_AWAY)
@@ -304,7 +312,8 @@ impl Conversations {
                 let Some(talk) = self.talks.get_mut(&peer) else { return };
                 if talk.outbox.push(*message).is_err() {
                     // It takes nothing from us: what it is not told, it asks for again.
-                    tracing::debug!(%peer, "the peer takes nothing: a message is dropped");
+                    let _about = talk.span.enter();
+                    tracing::debug!("the peer takes nothing: a message is dropped");
                 }
             }
             Order::SendAway { peer, time } => self.swarm.drop_peer(peer, time),
@@ -329,8 +338,9 @@ impl Conversations {
                     Some((_, inbox)) => inbox,
                     None => Inbox::new(peer),
                 };
-                let outbox = Outbox::default();
-                self.talks.insert(peer, Talk { inbox, outbox, has_spoken: false, ignored: 0 });
+                let (span, outbox) = (swarm::span(peer), Outbox::default());
+                let talk = Talk { span, inbox, outbox, has_spoken: false, ignored: 0 };
+                self.talks.insert(peer, talk);
                 PeerEvent::Connected { peer }
             }
             SwarmEvent::Disconnected { peer, reason } => {
@@ -351,6 +361,8 @@ impl Conversations {
         let mono = Time::default() + at.saturating_duration_since(self.began);
         let wall = clock::wall().before(at.elapsed());
         let talk = self.talks.get_mut(&peer)?;
+        let span = talk.span.clone();
+        let _about = span.enter();
         match talk.inbox.open(&self.seal, bytes, mono, wall) {
             Ok(Opened::Message { message, sent_at, evidence }) => {
                 talk.has_spoken = true;
@@ -360,12 +372,12 @@ impl Conversations {
             Ok(Opened::Duplicate) => None,
             Ok(Opened::Unknown { kind }) => {
                 talk.has_spoken = true;
-                tracing::debug!(%peer, kind, "a message of an unknown type is ignored");
+                tracing::debug!(kind, "a message of an unknown type is ignored");
                 None
             }
             Err(fault) => {
                 let has_spoken = talk.has_spoken;
-                let time = talk.ignores(peer, &fault)?;
+                let time = talk.ignores(&fault)?;
                 self.swarm.drop_peer(peer, time);
                 // What it has sent beyond this is of no interest.
                 self.forget(peer);
@@ -389,9 +401,12 @@ impl Conversations {
         for (peer, talk) in &mut self.talks {
             while let Some(message) = talk.outbox.take(mono) {
                 let document = self.seal.close(*peer, &message, clock::wall());
-                if let Err(error) = self.swarm.send(*peer, document).await {
-                    tracing::debug!(%peer, "not said: {}", super::tell::chain(&error));
-                }
+                let saying = async {
+                    if let Err(error) = self.swarm.send(*peer, document).await {
+                        tracing::debug!(error = super::tell::chain(&error), "not said");
+                    }
+                };
+                saying.instrument(talk.span.clone()).await;
             }
         }
     }

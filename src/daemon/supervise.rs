@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
+use tracing::{Instrument, Span};
 
 use super::figures::Figures;
 use super::input::Input;
@@ -60,19 +61,14 @@ pub(super) enum Broken {
     /// Another node answers than the config names. The keys are shortened: this goes into the
     /// event log too, where keys may be masked.
     #[error(
-        "{} answers, but pubkey names {}: mend socket or pubkey",
-        shortened(found),
-        shortened(expected)
+        "{}... answers, but pubkey names {}...: mend socket or pubkey",
+        found.shortened(),
+        expected.shortened()
     )]
     WrongNode { found: NodeId, expected: NodeId },
     /// The node cannot carry payments yet.
     #[error("the node is not synced to its chain yet")]
     NotSynced,
-}
-
-/// The beginning of a node's key: as much as a mask leaves.
-fn shortened(node: &NodeId) -> String {
-    format!("{}...", &node.to_string()[..8])
 }
 
 /// Connects, follows, and connects again until the task is cancelled.
@@ -85,7 +81,8 @@ pub(super) async fn supervise(
     let mut wait = Duration::ZERO;
     loop {
         let began = Instant::now();
-        let (node, error) = session(&slot, speaker.as_ref(), &figures, &inputs).await;
+        let speaking = session(&slot, speaker.as_ref(), &figures, &inputs);
+        let (node, error) = speaking.instrument(tell::node(&slot)).await;
         let lasted = node.map(|_| began.elapsed());
         let error = tell::chain(&error);
         let gone = Input::Disconnected { slot: slot.index, node, error };
@@ -125,6 +122,7 @@ async fn session(
         Ok(info) => info,
         Err(error) => return (None, error.into()),
     };
+    Span::current().record("publicKey", info.id.shortened());
     if let Some(expected) = slot.node.pubkey.filter(|expected| *expected != info.id) {
         return (None, Broken::WrongNode { found: info.id, expected });
     }
@@ -182,7 +180,7 @@ async fn prove(lnd: &Lnd, node: NodeId, speaker: &Speaker) -> Result<Option<Stri
         Ok(proof) => Ok(Some(proof)),
         Err(error @ LndError::Permission { .. }) => {
             let error = tell::chain(&error);
-            tracing::warn!(%node, error, "peers get no proof that this daemon runs the node");
+            tracing::warn!(error, "peers get no proof that this daemon runs the node");
             Ok(None)
         }
         Err(error) => Err(error),

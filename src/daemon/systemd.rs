@@ -66,6 +66,6 @@ impl Watchdog {
 
 fn send(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!("the service manager was not told: {error}");
+        tracing::debug!(%error, "the service manager was not told");
     }
 }

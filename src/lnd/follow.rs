@@ -30,8 +30,8 @@ const RARER: u32 = 10;
 
 impl Lnd {
     /// Follows the node's channels until that fails, and says why: subscribes, lists, and sends
-    /// first the list and then what changes through `out`. `limits` say how often it looks. A reader that is slow gets the newest
-    /// snapshot of each channel and not every one.
+    /// first the list and then what changes through `out`. A reader that is slow gets the newest
+    /// snapshot of each channel and not every one. `limits` say how often it looks.
     pub async fn follow(
         &self,
         node: NodeId,

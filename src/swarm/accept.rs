@@ -23,6 +23,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use super::actor::Notice;
 use super::answers::Answers;
@@ -203,13 +204,15 @@ impl Door {
     fn await_stream(&mut self, net: Net, noise: NoiseWrapResult, stream_id: u32, remote_id: u32) {
         let (notices, has_begun) = (self.notices.clone(), Arc::new(AtomicBool::new(false)));
         let begun = has_begun.clone();
+        let span = super::span(PeerKey::new(noise.remote_public_key));
         let accepting = async move {
             if let Some(opened) = accept(&net, noise, stream_id, remote_id, &begun).await {
                 // The actor is gone when nobody listens.
                 drop(notices.send(Notice::Accepted(Box::new(opened))).await);
             }
         };
-        let task = self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(accepting));
+        let accepting = self.stop.clone().run_until_cancelled_owned(accepting);
+        let task = self.tasks.spawn(accepting.instrument(span));
         self.half_open.push_back(HalfOpen { task: task.abort_handle(), has_begun });
     }
 }

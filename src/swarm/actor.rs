@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use super::accept::{Door, Guest};
 use super::book::{Book, Room};
@@ -174,7 +175,8 @@ impl Actor {
         let sent =
             self.links.get_mut(&peer).map_or(Err(SendError::Gone), |link| link.send(message));
         if let Err(sent) = answer.send(sent) {
-            tracing::debug!(%peer, "nobody waits to hear that a message was put in line: {sent:?}");
+            let _about = super::span(peer).entered();
+            tracing::debug!("nobody waits to hear that a message was put in line: {sent:?}");
         }
     }
 
@@ -198,7 +200,9 @@ impl Actor {
                 self.dials.remove(&peer);
                 match result {
                     Ok(opened) => self.open(now, *opened),
-                    Err(error) => tracing::debug!(%peer, "not dialed: {error}"),
+                    Err(error) => {
+                        super::span(peer).in_scope(|| tracing::debug!(%error, "not dialed"));
+                    }
                 }
                 // Where there is a connection, this says nothing.
                 self.book.failed(now, &peer, chance());
@@ -347,7 +351,8 @@ impl Actor {
                 // The actor is gone when nobody listens.
                 drop(notices.send(Notice::Dialed { peer, result }).await);
             };
-            self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(dialed));
+            let dialed = self.stop.clone().run_until_cancelled_owned(dialed);
+            self.tasks.spawn(dialed.instrument(super::span(peer)));
         }
     }
 

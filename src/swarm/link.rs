@@ -26,6 +26,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use super::actor::Notice;
 use super::handshake::Wire;
@@ -188,18 +189,20 @@ impl Link {
         let end = Arc::new(End::default());
         let (outbox, to_write) = mpsc::channel(OUTBOX_MAX);
         let (inbox, to_tell) = mpsc::channel(INBOX_BYTES_MAX / MESSAGE_COST);
-        around.tasks.spawn(read(reading, inbox, end.clone()));
+        let span = super::span(peer);
+        around.tasks.spawn(read(reading, inbox, end.clone()).instrument(span.clone()));
         let notices = around.notices.clone();
         let written = write(writing, to_write, end.clone());
-        around.tasks.spawn(async move {
+        let writing = async move {
             written.await;
             drop(socket);
             // The actor is gone when nobody listens.
             drop(notices.send(Notice::Ended { peer, id }).await);
-        });
+        };
+        around.tasks.spawn(writing.instrument(span.clone()));
         let told = tell(peer, way, predecessor, to_tell, around.events.clone(), end.clone());
         let told = around.stop.clone().run_until_cancelled_owned(told);
-        let teller = around.tasks.spawn(told);
+        let teller = around.tasks.spawn(told.instrument(span));
         let made = Instant::now();
         Self { id, made, outbox, end, has_written: false, teller }
     }

@@ -280,7 +280,7 @@ impl Attendant {
             let Ok(Ok(addresses)) = named else { continue };
             for address in addresses.filter(SocketAddr::is_ipv4) {
                 if let Err(error) = dht.dht().ping(&address.ip().to_string(), port).await {
-                    tracing::debug!("no DHT node answers at {address}: {error}");
+                    tracing::debug!(%address, %error, "no DHT node answers");
                 }
             }
         }

@@ -63,7 +63,7 @@ pub enum Fault {
     #[error("the attestation is not the peer's own for this message")]
     BadAttestation,
     /// The node's signature under the peer's claim does not hold.
-    #[error("the proof is not node {node}'s for this peer")]
+    #[error("the proof is not node {}'s for this peer", node.shortened())]
     BadProof {
         /// The node that the peer claims to speak for.
         node: NodeId,

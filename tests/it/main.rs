@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod control;
 mod daemon;
+mod docs;
 #[path = "../fake/rpc.rs"]
 mod fake_rpc;
 mod lnd;

@@ -130,10 +130,9 @@ async fn what_waits_to_be_said_at_the_end_is_said() {
 #[test]
 fn ignored_documents_are_borne_for_a_while() {
     let (inbox, outbox) = (Inbox::new(PeerKey::new([1; 32])), Outbox::default());
-    let mut talk = Talk { inbox, outbox, has_spoken: false, ignored: 0 };
-    let peer = PeerKey::new([1; 32]);
-    let kept: Vec<_> = (0..IGNORED_MAX).map(|_| talk.ignores(peer, &Fault::BadSignature)).collect();
+    let mut talk = Talk { span: Span::none(), inbox, outbox, has_spoken: false, ignored: 0 };
+    let kept: Vec<_> = (0..IGNORED_MAX).map(|_| talk.ignores(&Fault::BadSignature)).collect();
     assert!(kept[..9].iter().all(Option::is_none));
     assert_eq!(kept[9], Some(IGNORED_AWAY));
-    assert!(talk.ignores(peer, &Fault::TooFast) > Some(IGNORED_AWAY));
+    assert!(talk.ignores(&Fault::TooFast) > Some(IGNORED_AWAY));
 }
