@@ -100,6 +100,15 @@ impl serde::de::Error for Variants {
     }
 }
 
+/// The metrics that docs/operations.md promises, each with its type and its labels.
+pub(crate) fn metrics() -> BTreeMap<String, String> {
+    let rows = table(&document("docs/operations.md"), "| metric |");
+    let named = rows.iter().map(|cells| (cells[0].trim_matches('`').to_owned(), cells[1].clone()));
+    let metrics: BTreeMap<_, _> = named.collect();
+    assert_eq!(metrics.len(), rows.len(), "each stands there once");
+    metrics
+}
+
 /// The cells of the rows of the table whose head begins with `head`.
 pub(crate) fn table(text: &str, head: &str) -> Vec<Vec<String>> {
     let rows = text.lines().skip_while(|line| !line.starts_with(head)).skip(2);
