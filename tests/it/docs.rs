@@ -1,4 +1,4 @@
-//! docs/operations.md against the program: every reason and every command in it exists.
+//! docs/operations.md against the program: every reason, setting and command in it exists.
 //!
 //! What the keys of the configuration are is held against docs/config.md by `config`, what a
 //! document links to by `tidy`.
@@ -11,6 +11,7 @@ use std::process::Command;
 
 use serde::Deserialize;
 use serde::de::value::MapDeserializer;
+use serde_json::json;
 use tightrope::core::decide::Rest;
 use tightrope::core::outcome::{Cause, Failure};
 use tightrope::core::refusal::Refusal;
@@ -46,6 +47,22 @@ fn the_table_of_reasons_has_each_code_that_there_is_and_no_other() {
 }
 
 #[test]
+fn the_table_of_reasons_names_each_setting_that_the_program_itself_names() {
+    let rows = table(&document("docs/operations.md"), "| code | kind |");
+    let mut compared = 0;
+    for cells in &rows {
+        let code = cells[0].trim_matches('`');
+        for mend in cells[1].split(", ").map(|kind| mend(kind, code)) {
+            for setting in mend.split(|c: char| !c.is_alphanumeric()).filter(|it| is_setting(it)) {
+                assert!(cells[3].contains(setting), "{code}: {:?} of {mend:?}", cells[3]);
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared > 10, "compared {compared} settings");
+}
+
+#[test]
 fn each_command_that_a_document_names_is_one_with_the_options_it_shows() {
     let mut named = 0;
     for path in DOCUMENTS {
@@ -78,6 +95,30 @@ fn codes<T: for<'de> Deserialize<'de> + fmt::Debug>(tag: &str) -> &'static [&'st
     }
 }
 
+/// What the program says would change a reason of that kind, whatever its figures.
+fn mend(kind: &str, code: &str) -> &'static str {
+    let tag = if kind == "cause" { "cause" } else { "code" };
+    let reason = json!({
+        tag: code, "amount": 0, "detail": "", "expected": "mainnet", "left": 0, "max": 0, "min": 0,
+        "number": 0, "over": [], "retryAt": 0, "until": 0, "why": "",
+        "failure": { "code": "notSent" },
+        "refusal": { "code": "stopping" },
+        "word": { "code": null, "reason": "" },
+    });
+    match kind {
+        "rest" => Rest::deserialize(reason).expect("a rest").mend(),
+        "refusal" => Refusal::deserialize(reason).expect("a refusal").mend(),
+        "failure" => Failure::deserialize(reason).expect("a failure").mend(),
+        "cause" => Cause::deserialize(reason).expect("a cause").mend(),
+        other => panic!("{code}: {other} is no kind of reason"),
+    }
+}
+
+/// Whether a word is a key of the configuration: camelCase is nothing else in a sentence.
+fn is_setting(word: &str) -> bool {
+    word.starts_with(char::is_lowercase) && word.contains(char::is_uppercase)
+}
+
 /// What serde expected in the place of an unknown variant.
 #[derive(Debug)]
 struct Variants(&'static [&'static str]);
@@ -98,6 +139,15 @@ impl serde::de::Error for Variants {
     fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
         Self(expected)
     }
+}
+
+/// The metrics that docs/operations.md promises, each with its type and its labels.
+pub(crate) fn metrics() -> BTreeMap<String, String> {
+    let rows = table(&document("docs/operations.md"), "| metric |");
+    let named = rows.iter().map(|cells| (cells[0].trim_matches('`').to_owned(), cells[1].clone()));
+    let metrics: BTreeMap<_, _> = named.collect();
+    assert_eq!(metrics.len(), rows.len(), "each stands there once");
+    metrics
 }
 
 /// The cells of the rows of the table whose head begins with `head`.

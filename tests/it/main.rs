@@ -8,6 +8,7 @@ mod daemon;
 mod docs;
 #[path = "../fake/rpc.rs"]
 mod fake_rpc;
+mod grafana;
 mod lnd;
 mod rpc;
 mod swarm;
