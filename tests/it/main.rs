@@ -10,6 +10,7 @@ mod docs;
 mod fake_rpc;
 mod grafana;
 mod lnd;
+mod operator;
 mod rpc;
 mod swarm;
 mod systemd;
