@@ -89,12 +89,11 @@ impl Core {
         }
         self.keep_word(&attempt, peer, result, evidence);
         let reason = result.reason.clone().unwrap_or_else(|| "no reason given".to_owned());
-        let retry_in = result.retry_in.map(|wait| wait.min(RETRY_MAX));
         let now = self.now;
         let answer = Answer {
             word: PeerWord { code: result.refusal.clone(), reason },
             is_confirmed: result.is_confirmed,
-            retry_at: retry_in.map(|wait| now + wait),
+            retry_at: result.retry_in.map(|wait| now + wait),
             max: result.max.map(|max| max.msat()),
         };
         self.asks.insert(hash, Ask { peer, state: AskState::Answered(answer) });
@@ -166,8 +165,10 @@ impl Core {
         let least = self.policy(attempt.paid_to, attempt.point).payment_min;
         let side = self.side(attempt.point, attempt.paid_to);
         side.failed(now);
-        side.holds_until = side.holds_until.max(answer.retry_at);
+        let retry_at = answer.retry_at.map(|at| at.min(now + RETRY_MAX));
+        side.holds_until = side.holds_until.max(retry_at);
         side.by_peer = Some(answer.word.clone());
+        side.retry_at = answer.retry_at;
         match answer.max {
             // It grants nothing that is worth asking.
             Some(max) if max.whole() < least => {

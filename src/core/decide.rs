@@ -195,7 +195,9 @@ impl fmt::Display for Rest {
             Self::TooSmall { amount } => {
                 write!(f, "only {amount} could be moved, less than minTransactionSize")
             }
-            Self::CoolingDown { until } => write!(f, "the next attempt may be made at {until}"),
+            Self::CoolingDown { until } => {
+                write!(f, "its last attempt was a short time ago; the next may be made at {until}")
+            }
             Self::NotTrusted => f.write_str("the node at the other end is not among trustedNodes"),
             Self::PolicyUnknown => f.write_str("the peer's policy for it is not known yet"),
             Self::PausedByPeer => f.write_str("the peer's operator paused payments here"),

@@ -1,8 +1,10 @@
 //! Nodes, channels and invoices for the core's unit tests.
 
+use bitcoin::bech32::Fe32;
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::secp256k1::{Secp256k1, SecretKey};
-use lightning_invoice::{Currency, InvoiceBuilder, PaymentSecret};
+use lightning_invoice::{Currency, InvoiceBuilder, PaymentSecret, RawTaggedField};
+use std::convert::Infallible;
 use std::time::Duration;
 
 use super::channel::{Channel, Commitment, Constraints};
@@ -62,6 +64,7 @@ pub(crate) struct Wanted {
     pub(crate) made_at: Time,
     pub(crate) expiry: Duration,
     pub(crate) min_final_cltv: u64,
+    pub(crate) has_blinded_paths: bool,
 }
 
 /// The `n`th secret key and its node.
@@ -82,6 +85,7 @@ impl Wanted {
             made_at,
             expiry: Duration::from_secs(60),
             min_final_cltv: 80,
+            has_blinded_paths: false,
         }
     }
 
@@ -99,7 +103,15 @@ impl Wanted {
             Some(amount) => builder.amount_milli_satoshis(amount.msat()),
             None => builder,
         };
-        let sign = |hash: &_| Secp256k1::new().sign_ecdsa_recoverable(hash, &self.key);
-        builder.build_signed(sign).expect("a proper invoice").to_string()
+        let mut invoice = builder.build_raw().expect("a proper invoice");
+        if self.has_blinded_paths {
+            // The field's number, its length in two words, and one word of no meaning.
+            let field = [20_u8, 0, 1, 0].map(|word| Fe32::try_from(word).expect("five bits"));
+            invoice.data.tagged_fields.push(RawTaggedField::UnknownSemantics(field.to_vec()));
+        }
+        let sign = |hash: &_| -> Result<_, Infallible> {
+            Ok(Secp256k1::new().sign_ecdsa_recoverable(hash, &self.key))
+        };
+        invoice.sign(sign).expect("a signature").to_string()
     }
 }

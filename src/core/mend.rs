@@ -43,7 +43,7 @@ impl Rest {
                 "It asks once more is missing and can come, or with a smaller minTransactionSize."
             }
             Self::Stopping => "Start the daemon again.",
-            Self::Balanced => "Nothing: it asks when its share falls below its threshold.",
+            Self::Balanced => "It asks once its share falls below its threshold.",
             Self::RebalanceOff => "Remove rebalance: false from the node's entry.",
             Self::CounterpartyDown => "Start the node at the other end, or mend its entry.",
             Self::Paused { until: None } => "It ends with tightrope resume.",
@@ -52,7 +52,7 @@ impl Rest {
             Self::AwaitingSnapshot => AS_THE_NODE_TELLS,
             Self::ViewsDiffer => "It ends once both nodes have told the same balances.",
             Self::Inactive => "Connect the two nodes with each other.",
-            Self::NotOrdinary => "Nothing while the channel is closing or of such a kind.",
+            Self::NotOrdinary => "Nothing changes it while the channel is so.",
             Self::Unreadable => "See whether the node lists the channel's balances rightly.",
             Self::BandsDoNotMeet => MEETING_BANDS,
             Self::NotTrusted => "Add the node to trustedNodes.",
@@ -86,7 +86,7 @@ impl Refusal {
                 "It ends when both nodes list the channel."
             }
             Self::Inactive => "Connect the two nodes with each other.",
-            Self::NotOrdinary => "Nothing while the channel is closing or of such a kind.",
+            Self::NotOrdinary => "Nothing changes it while the channel is so.",
             Self::Unreadable => "See whether the node lists the channel's balances rightly.",
             Self::BadInvoice { .. }
             | Self::WrongPayee
@@ -99,7 +99,9 @@ impl Refusal {
             Self::CltvOutOfRange => "The payee's daemon must ask for 18 to 144 blocks.",
             Self::AttemptOpen | Self::MinTimeBetweenPayments { .. } => BY_ITSELF,
             Self::AwaitingSnapshot => AS_THE_NODE_TELLS,
-            Self::MaxTransactionSize { .. } => "Raise the payer's maxTransactionSize.",
+            Self::MaxTransactionSize { .. } => {
+                "So much is asked next; for more, raise the payer's maxTransactionSize."
+            }
             Self::MinTransactionSize { .. } => {
                 "It ends when more is missing, or with a smaller minTransactionSize at the payer."
             }
@@ -141,10 +143,10 @@ impl Failure {
             }
             Self::Other { .. } => "See the log of the paying node.",
             Self::NotSent => {
-                "See whether the paying node answers; the amount counts until its period ends."
+                "See whether the paying node answers; the amount counts as if it were paid."
             }
             Self::NotFound => {
-                "The payee's node tells if it arrived; the amount counts until its period ends."
+                "The payee's node tells whether it arrived; the amount counts as if it had."
             }
         }
     }

@@ -120,18 +120,18 @@ impl Core {
     /// The channel between the two nodes that a request names, by whatever names it gives.
     fn named_channel(&self, request: &PayInvoice) -> Result<ChannelPoint, Refusal> {
         let (payer, payee) = (request.paid_by, request.paid_to);
-        let by_point = request.point;
-        let by_scid = request.scid.map(|scid| self.views.point_of(payer, payee, scid));
-        let point = match (by_point, by_scid) {
-            (Some(point), None) => point,
-            (None, Some(Some(point))) => point,
-            (Some(point), Some(named)) if named == Some(point) => point,
-            (Some(_), Some(_)) => return Err(Refusal::ChannelIdsDiffer),
-            (None, Some(None) | None) => return Err(Refusal::UnknownChannel),
+        let is_theirs = |point: &ChannelPoint| {
+            let view = self.views.of(*point, payer);
+            view.is_some_and(|view| view.channel.counterparty == payee)
         };
-        let view = self.views.of(point, payer);
-        let is_theirs = view.is_some_and(|view| view.channel.counterparty == payee);
-        if is_theirs { Ok(point) } else { Err(Refusal::UnknownChannel) }
+        let by_point = request.point.map(|point| Some(point).filter(is_theirs));
+        let by_scid = request.scid.map(|scid| self.views.point_of(payer, payee, scid));
+        match (by_point, by_scid) {
+            (Some(Some(point)), None) | (None, Some(Some(point))) => Ok(point),
+            (Some(Some(point)), Some(named)) if named == Some(point) => Ok(point),
+            (Some(Some(_)), Some(_)) => Err(Refusal::ChannelIdsDiffer),
+            (Some(None), _) | (None, Some(None) | None) => Err(Refusal::UnknownChannel),
+        }
     }
 
     /// Refuses a peer's request.

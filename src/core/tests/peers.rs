@@ -6,8 +6,10 @@ mod bands;
 mod claims;
 mod floods;
 mod held;
+mod names;
 mod offers;
 mod waiting;
+mod why;
 
 use std::collections::VecDeque;
 
@@ -173,6 +175,13 @@ impl Pair {
     }
 
     fn invoice_with(&mut self, who: usize, change: impl FnOnce(&mut Wanted)) -> bool {
+        let is_wanted = self.make_invoice(who, change);
+        self.talk();
+        is_wanted
+    }
+
+    /// The same, and lets nothing be heard that is said about it.
+    fn make_invoice(&mut self, who: usize, change: impl FnOnce(&mut Wanted)) -> bool {
         let daemon = &mut self.daemons[who];
         let place = daemon.wanted.iter().position(|it| matches!(it, Action::CreateInvoice { .. }));
         let Some(Action::CreateInvoice { rebalance, amount, memo, .. }) =
@@ -186,7 +195,6 @@ impl Pair {
         change(&mut wanted);
         let (invoice, wall) = (wanted.text(), self.now);
         self.tell(who, Event::InvoiceCreated { rebalance, invoice, wall });
-        self.talk();
         true
     }
 
