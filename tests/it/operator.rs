@@ -122,7 +122,8 @@ async fn the_metrics_are_those_of_the_guide() {
             names.insert(name.to_owned());
         } else if !line.starts_with('#') {
             let (name, labels) = series(line);
-            let family = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end));
+            let family =
+                ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end));
             let name = family.filter(|it| promised.contains_key(*it)).unwrap_or(name);
             for label in labels {
                 assert!(promised[name].contains(label), "{name} has no label {label}: {line}");

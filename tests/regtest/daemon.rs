@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tightrope::control::Client;
 use tightrope::lnd::Lnd;
 
 use super::channel::Link;
@@ -96,10 +97,39 @@ impl Daemon {
 
     /// Runs `tightrope check`: its exit code, and what it prints.
     pub(crate) async fn check(&self) -> (Option<i32>, String) {
+        self.rewrite();
+        self.command(&["check"]).await
+    }
+
+    /// Runs a command with its config as it was last written: the exit code, and what it says.
+    pub(crate) async fn command(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_tightrope"));
-        command.arg("--config").arg(self.write_config()).arg("check");
+        command.arg("--config").arg(self.folder.join("config")).args(arguments);
         let output = command.output().await.expect("the binary runs");
-        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+    }
+
+    /// Runs a command that must succeed, and returns what it says.
+    pub(crate) async fn obeys(&self, arguments: &[&str]) -> String {
+        let (code, said) = self.command(arguments).await;
+        assert_eq!(code, Some(0), "{arguments:?}: {said}");
+        said
+    }
+
+    /// Where it can be asked.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.storage().join("control.sock")
+    }
+
+    /// Asks it without a command.
+    pub(crate) fn client(&self) -> Client {
+        Client::new(self.socket())
+    }
+
+    /// Writes the config as it is now.
+    pub(crate) fn rewrite(&self) {
+        self.write_config();
     }
 
     /// Writes the config, and names its folder.

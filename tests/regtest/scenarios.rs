@@ -13,6 +13,7 @@ pub(crate) mod legacy;
 pub(crate) mod limits;
 pub(crate) mod older;
 pub(crate) mod once;
+pub(crate) mod operator;
 pub(crate) mod outage;
 pub(crate) mod owners;
 pub(crate) mod triangle;

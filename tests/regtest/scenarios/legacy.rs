@@ -207,7 +207,7 @@ impl Scene {
 }
 
 /// Both end, the place where they met last. Returns what the daemon has written.
-async fn all_stop(mut daemon: Daemon, mut peer: Legacy, dht: Dht) -> Journal {
+async fn all_stop(mut daemon: Daemon, peer: Legacy, dht: Dht) -> Journal {
     peer.stop().await;
     daemon.stop().await;
     drop(dht);

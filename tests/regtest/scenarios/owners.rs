@@ -16,7 +16,7 @@ use super::{REBALANCE_LIMIT, SECRET};
 const AGAIN_LIMIT: Duration = Duration::from_secs(90);
 
 /// Alice's daemon and Bob's, who has all other nodes: started.
-async fn owners(network: &Network, dht: &Dht) -> [Daemon; 2] {
+pub(super) async fn owners(network: &Network, dht: &Dht) -> [Daemon; 2] {
     let mut alice = Daemon::of(network, [&network[ALICE]]).await;
     let mut bob = Daemon::of(network, &network.nodes()[BOB..]).await;
     for daemon in [&mut alice, &mut bob] {
