@@ -6,6 +6,7 @@ mod lifecycle;
 mod peers;
 mod pending;
 mod refusals;
+mod settings;
 mod unknown;
 
 use std::time::Duration;

@@ -8,6 +8,7 @@ mod floods;
 mod held;
 mod names;
 mod offers;
+mod settings;
 mod waiting;
 mod why;
 

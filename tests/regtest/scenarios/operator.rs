@@ -72,10 +72,16 @@ pub(crate) async fn the_metrics_tell_what_happened() -> Completion {
     let network = Network::start(&[Lnd21, Lnd21]).await;
     let link = network.open_one(Open::even(ALICE, BOB, 1_000_000)).await;
     let mut daemon = Daemon::new(&network).await;
+    *daemon.setting("/log/level") = json!("warn");
     daemon.start();
     daemon.watches(1).await;
+    assert!(!daemon.said().contains("rpc="), "{}", daemon.said());
+    *daemon.setting("/log/level") = json!("debug");
+    daemon.rewrite();
+    daemon.obeys(&["reload"]).await;
     network.drift(link, ALICE, 300_000).await;
     daemon.settles(link, 1, REBALANCE_LIMIT).await;
+    daemon.says("SendToRouteV2").await;
     daemon.comes_to_rest(REBALANCE_LIMIT).await;
 
     let moved = network.agreed_balances(link, ALICE).await.local - 198_778;
