@@ -9,6 +9,7 @@
 //! must know after a restart it learns from its own records alone ([`ledger::Ledger`]).
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod absent;
 pub mod action;
 mod answer;
 pub mod authorize;
@@ -48,11 +49,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use sha2::{Digest, Sha256};
 
+use self::absent::Absent;
 use self::action::Action;
 use self::answer::{Ask, Unanswered};
 use self::authorize::Offer;
 use self::channel::{Channel, Forwarding};
-use self::decide::Rest;
 use self::event::{Event, Held, OwnNode};
 use self::ledger::{Ledger, Rebalance};
 use self::message::PeerPolicy;
@@ -103,6 +104,8 @@ pub struct Core {
     unlooked: Vec<(Attempt, PaymentHash, Vec<Scid>)>,
     /// Attempts whose held invoice may stand and that nobody knows of, until their node answers.
     abandoned: Vec<Attempt>,
+    /// Who is away, for people.
+    absent: Absent,
     /// How much was told of each peer lately.
     told_of: BTreeMap<PeerKey, ToldOf>,
     timers: Timers,
@@ -112,19 +115,6 @@ pub struct Core {
     unsettled: BTreeSet<ChannelPoint>,
     /// The batch being made.
     actions: Vec<Action>,
-}
-
-/// One side of a watched channel, for people.
-#[derive(Debug)]
-pub struct SideReport<'a> {
-    /// Whose side it is.
-    pub node: NodeId,
-    /// The node's name.
-    pub alias: &'a str,
-    /// Its newest snapshot.
-    pub channel: &'a Channel,
-    /// Why it does not ask; `None` while it does.
-    pub rest: Option<&'a Rest>,
 }
 
 /// One of our nodes.
@@ -161,6 +151,7 @@ impl Core {
             held: BTreeMap::new(),
             unlooked: Vec::new(),
             abandoned: Vec::new(),
+            absent: Absent::default(),
             told_of: BTreeMap::new(),
             timers: Timers::default(),
             is_stopping: false,
@@ -193,18 +184,6 @@ impl Core {
         let mut payees = self.ledger.rebalances.values().map(|open| open.attempt().paid_to);
         let mut payers = self.ledger.payments.values().map(|open| open.attempt.paid_by);
         self.offers.is_empty() && !payees.any(is_up) && !payers.any(is_up)
-    }
-
-    /// Each side of each watched channel, and why it rests.
-    pub fn sides(&self) -> impl Iterator<Item = SideReport<'_>> {
-        self.watched.keys().flat_map(|point| {
-            self.views.sides(*point).map(|(node, view)| SideReport {
-                node,
-                alias: self.alias(node),
-                channel: &view.channel,
-                rest: self.sides.get(&(*point, node)).and_then(|side| side.rest.as_ref()),
-            })
-        })
     }
 
     /// How many payments are on their way, or may be.
@@ -273,6 +252,7 @@ impl Core {
         self.narrate(Narrative::LightningConnected { public_key: id, alias: node.alias.clone() });
         let known = Known { node, connected_at: Some(self.now), has_listed: false };
         self.nodes.insert(id, known);
+        self.absent.returned(id);
         self.views.forget(id);
         self.announce_node(id);
         self.resume_watching(id);
@@ -285,6 +265,7 @@ impl Core {
         if known.connected_at.take().is_none() {
             return;
         }
+        self.remember(node);
         self.views.forget(node);
         self.narrate(Narrative::LightningDisconnect { public_key: node });
         self.reconsider_all();
@@ -322,6 +303,7 @@ impl Core {
         }
         self.let_go(node, with, &named);
         if with.is_none() {
+            self.absent.listed(node);
             let views = &self.views;
             self.sides
                 .retain(|(point, owner), _| *owner != node || views.of(*point, node).is_some());

@@ -99,13 +99,21 @@ impl Budget {
         }
     }
 
-    /// How many payments of a node count at `now`, and what they come to.
-    pub(crate) fn used(&self, node: NodeId, now: Time, policy: &Policy) -> (u64, Msat) {
-        let cap = Cap { policy, point: None, payments_max: None, amount_max: None };
+    /// How many payments of a node, or of one channel of it, count at `now`, and what they come
+    /// to.
+    pub(crate) fn used(
+        &self,
+        node: NodeId,
+        point: Option<ChannelPoint>,
+        now: Time,
+        policy: &Policy,
+    ) -> (u64, Msat) {
+        let cap = Cap { policy, point, payments_max: None, amount_max: None };
         let Some(purse) = self.by_node.get(&node) else { return (0, Msat::ZERO) };
         let counts = |end: &&(Time, Spent)| cap.counts_until(end.0) > now;
         let ended = purse.ended.iter().filter(counts).map(|(_, spent)| spent);
-        let counting = purse.open.values().chain(ended).map(|spent| spent.amount);
+        let counting = purse.open.values().chain(ended).filter(|spent| cap.is_of(spent));
+        let counting = counting.map(|spent| spent.amount);
         counting
             .fold((0, Msat::ZERO), |(count, sum), amount| (count + 1, sum.saturating_add(amount)))
     }
@@ -140,7 +148,7 @@ impl Budget {
 impl Cap<'_> {
     fn check(&self, purse: &Purse, wish: &Wish<'_>, now: Time) -> Result<(), Refusal> {
         let amount = wish.amount;
-        let is_capped = |spent: &Spent| self.point.is_none_or(|point| spent.point == point);
+        let is_capped = |spent: &Spent| self.is_of(spent);
         let asked =
             wish.asked.iter().map(|(point, amount)| Spent { point: *point, amount: *amount });
         let open = purse.open.values().copied().chain(asked);
@@ -175,6 +183,11 @@ impl Cap<'_> {
             used.checked_add(amount).is_some_and(|sum| sum <= max)
         });
         Err(Refusal::MaxAmountPerPeriod { left, retry_at: freed.map(|(until, _)| *until) })
+    }
+
+    /// Whether a payment is one that the cap is on.
+    fn is_of(&self, spent: &Spent) -> bool {
+        self.point.is_none_or(|point| spent.point == point)
     }
 
     /// Until when a payment that ended at `end` counts.

@@ -7,7 +7,9 @@ use lightning_invoice::{Currency, InvoiceBuilder, PaymentSecret, RawTaggedField}
 use std::convert::Infallible;
 use std::time::Duration;
 
+use super::Core;
 use super::channel::{Channel, Commitment, Constraints};
+use super::decide::Rest;
 use crate::ids::{ChannelPoint, NodeId, Scid};
 use crate::time::{Time, whole_ms};
 use crate::units::Msat;
@@ -113,5 +115,29 @@ impl Wanted {
             Ok(Secp256k1::new().sign_ecdsa_recoverable(hash, &self.key))
         };
         invoice.sign(sign).expect("a signature").to_string()
+    }
+}
+
+/// One side of a watched channel.
+#[derive(Debug)]
+pub(crate) struct WatchedSide<'a> {
+    /// Whose side it is.
+    pub(crate) node: NodeId,
+    /// The node's name.
+    pub(crate) alias: &'a str,
+    /// Why it does not ask; `None` while it does.
+    pub(crate) rest: Option<&'a Rest>,
+}
+
+impl Core {
+    /// Each side of each watched channel, and why it rests.
+    pub(crate) fn sides(&self) -> impl Iterator<Item = WatchedSide<'_>> {
+        self.watched.keys().flat_map(|point| {
+            self.views.sides(*point).map(|(node, _)| WatchedSide {
+                node,
+                alias: self.alias(node),
+                rest: self.sides.get(&(*point, node)).and_then(|side| side.rest.as_ref()),
+            })
+        })
     }
 }

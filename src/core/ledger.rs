@@ -40,6 +40,8 @@ pub struct Ledger {
     asked: BTreeMap<(NodeId, ChannelPoint), Ended<Cause>>,
     /// How a payer's last payment over a channel ended.
     paid: BTreeMap<(NodeId, ChannelPoint), Ended<Failure>>,
+    /// When a payment over a channel last arrived, by either of its nodes that is ours.
+    settled_at: BTreeMap<(NodeId, ChannelPoint), Time>,
     /// The time of the newest record.
     newest: Time,
 }
@@ -125,6 +127,7 @@ impl Ledger {
             astray: BTreeMap::new(),
             asked: BTreeMap::new(),
             paid: BTreeMap::new(),
+            settled_at: BTreeMap::new(),
             newest: Time::default(),
         }
     }
@@ -144,6 +147,7 @@ impl Ledger {
             }
             Entry::RebalanceSettled(attempt, hash) => {
                 self.end(attempt, Some(*hash), record.at, None);
+                self.settled_at.insert((attempt.paid_to, attempt.point), record.at);
             }
             Entry::RebalanceFailed(attempt, hash, cause) => {
                 self.end(attempt, *hash, record.at, Some(cause.clone()));
@@ -163,6 +167,7 @@ impl Ledger {
             }
             Entry::PaymentSettled(attempt, hash) => {
                 self.end_payment(attempt, *hash, record.at, None);
+                self.settled_at.insert((attempt.paid_by, attempt.point), record.at);
                 self.budget.end(attempt.paid_by, *hash, record.at);
             }
             Entry::PaymentFailed(attempt, hash, failure) => {
@@ -269,6 +274,11 @@ impl Ledger {
     /// How the last payment of `payer` over `point` ended.
     pub(crate) fn paid(&self, payer: NodeId, point: ChannelPoint) -> Option<&Ended<Failure>> {
         self.paid.get(&(payer, point))
+    }
+
+    /// When a payment to or from `node` over `point` last arrived.
+    pub(crate) fn settled_at(&self, node: NodeId, point: ChannelPoint) -> Option<Time> {
+        self.settled_at.get(&(node, point)).copied()
     }
 
     /// When the last attempt of `payee` on `point` ended.

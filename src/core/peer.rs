@@ -10,6 +10,7 @@ use super::message::{Hello, Message, PeerPolicy};
 use super::narrative::Narrative;
 use super::policy::Policy;
 use super::record::Pause;
+use super::report::PeerReport;
 use super::roster::Distrust;
 use super::timer::Timer;
 use super::{Core, refusal};
@@ -112,6 +113,9 @@ impl Core {
 
     /// Forgets a peer that is gone: its offers, its claims, and what it was asked.
     fn part_with(&mut self, peer: PeerKey) {
+        if let Some(report) = self.roster.report_of(peer) {
+            self.absent.left(PeerReport { left_at: Some(self.now), ..report });
+        }
         self.forget_offers_of(peer);
         self.withdraw_from(peer);
         for node in self.roster.disconnect(peer) {
@@ -171,6 +175,7 @@ impl Core {
             Err(reason) => return self.drop_peer(peer, reason),
             Ok(is_news) => is_news,
         };
+        self.absent.claimed(hello.node);
         let is_owner = self.roster.owner(hello.node).is_some_and(|it| it.peer == peer);
         if is_news {
             if self.may_tell_of(peer) {

@@ -9,7 +9,8 @@ use super::Core;
 use super::decide::{Rest, target};
 use super::ledger::{Certainty, Rebalance};
 use super::peer::Party;
-use super::record::{Attempt, Pause};
+use super::policy::ChannelCaps;
+use super::record::{Attempt, Pause, Scope};
 use super::view::View;
 use crate::ids::{ChannelPoint, NodeId, PaymentHash, PeerKey, RebalanceId, Scid};
 use crate::time::{Time, whole_ms};
@@ -27,8 +28,14 @@ pub struct Report {
     pub nodes: Vec<NodeReport>,
     /// The connected peers.
     pub peers: Vec<PeerReport>,
+    /// The peers that left since the start, the last one at the end.
+    #[serde(default)]
+    pub absent_peers: Vec<PeerReport>,
     /// Our side of each watched channel; both sides where both nodes are ours.
     pub channels: Vec<ChannelReport>,
+    /// Our side of each channel whose node is down or whose peer is away, as it last stood.
+    #[serde(default)]
+    pub absent_channels: Vec<ChannelReport>,
     /// The attempts and payments that have not ended.
     pub open: Vec<OpenReport>,
     /// Where the operator stopped new payments.
@@ -45,6 +52,8 @@ pub struct NodeReport {
     pub alias: String,
     /// Since when it answers; `None` while it does not.
     pub up_since: Option<Time>,
+    /// Since when it does not; `None` while it does.
+    pub down_since: Option<Time>,
     /// Whether its channels are to be kept in balance.
     pub rebalances: bool,
     /// Whether it can hold a payment until it was looked at.
@@ -69,7 +78,7 @@ pub struct BudgetReport {
     pub amount_max: Msat,
 }
 
-/// A connected peer.
+/// A peer that is connected, or was.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PeerReport {
@@ -79,6 +88,8 @@ pub struct PeerReport {
     pub since: Time,
     /// When it last said something; `None` while it has not.
     pub heard_at: Option<Time>,
+    /// When it left; `None` while it is connected.
+    pub left_at: Option<Time>,
     /// The nodes that it speaks for, or says it does.
     pub nodes: Vec<ClaimReport>,
 }
@@ -99,7 +110,21 @@ pub struct ClaimReport {
     pub is_owner: bool,
 }
 
-/// Our side of a watched channel.
+/// What a node may pay over one channel in a period, where that is capped.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CapReport {
+    /// Payments over the channel that count at this moment, open ones included.
+    pub payments_used: u64,
+    /// `maxTransactionsPerPeriod` of the channel itself.
+    pub payments_max: Option<u64>,
+    /// What they come to.
+    pub amount_used: Msat,
+    /// `maxAmountPerPeriod` of the channel itself.
+    pub amount_max: Option<Msat>,
+}
+
+/// Our side of a channel of the cluster.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChannelReport {
@@ -142,8 +167,17 @@ pub struct ChannelReport {
     pub low_since: Option<Time>,
     /// Why our side does not ask; `None` while it does.
     pub rest: Option<RestReport>,
-    /// When our side last began or ended an attempt, or paid.
+    /// Where the pauses hold that stop payments over it.
+    #[serde(default)]
+    pub paused_by: Vec<Scope>,
+    /// Since when its node is down or its peer away; `None` while it is watched.
+    pub absent_since: Option<Time>,
+    /// What our node may pay over it beyond its own budget; `None` where that is not capped.
+    pub cap: Option<CapReport>,
+    /// When our side last ended an attempt or began a payment, whatever came of it.
     pub last_at: Option<Time>,
+    /// When a payment over it last arrived, either way.
+    pub last_rebalance_at: Option<Time>,
 }
 
 /// Why something or nothing happens on a channel.
@@ -172,6 +206,8 @@ pub struct RestReport {
     pub mend: String,
     /// When it may end by itself, where that is known.
     pub until: Option<Time>,
+    /// What would be asked, in a dry run.
+    pub would_ask: Option<Msat>,
 }
 
 /// An attempt or a payment that has not ended.
@@ -234,7 +270,9 @@ impl Core {
             dry_run: self.settings.dry_run,
             nodes: self.nodes.values().map(|known| self.node_report(known)).collect(),
             peers: self.roster.report(),
+            absent_peers: self.absent.peers(|peer| self.roster.is_connected(peer)),
             channels: self.watched.keys().flat_map(|point| self.channel_reports(*point)).collect(),
+            absent_channels: self.absent_channels(),
             open: self.open_reports(),
             pauses: self.ledger.pauses(self.now).cloned().collect(),
         }
@@ -243,11 +281,13 @@ impl Core {
     fn node_report(&self, known: &super::Known) -> NodeReport {
         let node = &known.node;
         let policy = self.settings.limits.of_node(&node.alias);
-        let (payments_used, amount_used) = self.ledger.budget.used(node.id, self.now, &policy);
+        let (payments_used, amount_used) =
+            self.ledger.budget.used(node.id, None, self.now, &policy);
         NodeReport {
             node: node.id,
             alias: node.alias.clone(),
             up_since: known.connected_at,
+            down_since: self.absent.down_since(node.id),
             rebalances: node.rebalances,
             can_hold: node.can_hold,
             budget: BudgetReport {
@@ -268,7 +308,8 @@ impl Core {
         self.views.sides(point).map(move |(node, view)| self.channel_report(node, view))
     }
 
-    fn channel_report(&self, node: NodeId, view: &View) -> ChannelReport {
+    /// One of them.
+    pub(super) fn channel_report(&self, node: NodeId, view: &View) -> ChannelReport {
         let channel = &view.channel;
         let (point, counterparty) = (channel.point, channel.counterparty);
         let (ours, theirs) = (self.policy(node, point), self.rules(counterparty, point));
@@ -298,10 +339,38 @@ impl Core {
             band: theirs.map(|theirs| [ours.threshold(), theirs.threshold().complement()]),
             low_since: self.low_since(point, node),
             rest: rest.map(RestReport::from),
+            paused_by: self.scopes_of([node, counterparty], point),
+            absent_since: None,
+            cap: self.cap_report(node, point),
             last_at: last.into_iter().flatten().max(),
+            last_rebalance_at: self.ledger.settled_at(node, point),
         }
     }
 
+    /// Where the pauses hold that stop payments between two nodes over a channel.
+    pub(super) fn scopes_of(&self, nodes: [NodeId; 2], point: ChannelPoint) -> Vec<Scope> {
+        self.pauses_of(nodes, point).map(|pause| pause.scope).collect()
+    }
+
+    fn cap_report(&self, node: NodeId, point: ChannelPoint) -> Option<CapReport> {
+        let alias = self.alias(node);
+        let caps = self.settings.limits.channel_caps(alias, &self.scids(point));
+        if caps == ChannelCaps::default() {
+            return None;
+        }
+        let policy = self.settings.limits.of_node(alias);
+        let (payments_used, amount_used) =
+            self.ledger.budget.used(node, Some(point), self.now, &policy);
+        Some(CapReport {
+            payments_used,
+            payments_max: caps.payments_max.map(u64::from),
+            amount_used,
+            amount_max: caps.amount_max,
+        })
+    }
+
+    /// What has not ended, each once: where both nodes are ours, as its payer sees it, once that
+    /// one has seen it.
     pub(super) fn open_reports(&self) -> Vec<OpenReport> {
         let report = |attempt: &Attempt, hash, state, since: Option<Time>| OpenReport {
             rebalance: attempt.rebalance,
@@ -335,7 +404,16 @@ impl Core {
             let since = self.ledger.intended_at(attempt.paid_by, attempt.point);
             report(attempt, Some(hash), state, since)
         });
-        asked.chain(waiting).chain(paid).collect()
+        let by_payer: Vec<OpenReport> = waiting.chain(paid).collect();
+        let is_seen = |open: &OpenReport| {
+            let is_it = |seen: &OpenReport| {
+                (seen.rebalance, seen.paid_to) == (open.rebalance, open.paid_to)
+            };
+            by_payer.iter().any(is_it)
+        };
+        let mut all: Vec<OpenReport> = asked.filter(|open| !is_seen(open)).collect();
+        all.extend(by_payer);
+        all
     }
 }
 
@@ -346,6 +424,7 @@ impl From<&Rest> for RestReport {
             reason: rest.to_string(),
             mend: rest.mend().to_owned(),
             until: rest.until(),
+            would_ask: if let Rest::DryRun { amount } = rest { Some(*amount) } else { None },
         }
     }
 }

@@ -105,9 +105,13 @@ impl Roster {
 
     /// Who is connected, for people.
     pub(crate) fn report(&self) -> Vec<PeerReport> {
-        let claim = |node: &NodeId, peer: PeerKey| {
+        self.peers.iter().map(|(key, peer)| self.peer_report(*key, peer)).collect()
+    }
+
+    fn peer_report(&self, key: PeerKey, peer: &Peer) -> PeerReport {
+        let claim = |node: &NodeId| {
             let claims = self.claims.get(node)?;
-            let claim = claims.iter().find(|claim| claim.peer == peer)?;
+            let claim = claims.iter().find(|claim| claim.peer == key)?;
             Some(ClaimReport {
                 node: *node,
                 alias: claim.alias.clone(),
@@ -116,13 +120,23 @@ impl Roster {
                 is_owner: claims.first() == Some(claim),
             })
         };
-        let report = |(key, peer): (&PeerKey, &Peer)| PeerReport {
-            peer: *key,
+        PeerReport {
+            peer: key,
             since: peer.since,
             heard_at: peer.heard_at,
-            nodes: peer.nodes.iter().filter_map(|node| claim(node, *key)).collect(),
-        };
-        self.peers.iter().map(report).collect()
+            left_at: None,
+            nodes: peer.nodes.iter().filter_map(claim).collect(),
+        }
+    }
+
+    /// A connected peer, for people.
+    pub(crate) fn report_of(&self, peer: PeerKey) -> Option<PeerReport> {
+        self.peers.get(&peer).map(|known| self.peer_report(peer, known))
+    }
+
+    /// Whether a peer is connected.
+    pub(crate) fn is_connected(&self, peer: PeerKey) -> bool {
+        self.peers.contains_key(&peer)
     }
 
     /// Notes that a connected peer said something. Says whether it is the first time; `None` where

@@ -78,6 +78,7 @@ impl Core {
         let gone: Vec<ChannelPoint> = self.watched.iter().filter_map(is_gone).collect();
         for point in gone {
             self.unwatch(point);
+            self.absent.closed(point);
             self.sides.retain(|(closed, _), _| *closed != point);
         }
     }

@@ -13,9 +13,9 @@ use crate::clock;
 use crate::config::Config;
 use crate::core::Core;
 use crate::core::action::Action;
-use crate::core::decide::Rest;
 use crate::core::event::{Event, OwnNode};
 use crate::core::ledger::Ledger;
+use crate::core::report::{ChannelReport, RestReport};
 use crate::ids::{NodeId, Scid};
 use crate::lnd::{Lnd, LndError};
 use crate::units::{Msat, Ppm};
@@ -50,7 +50,7 @@ pub struct ChannelLine {
     scid: Scid,
     alias: String,
     share: Option<Ppm>,
-    total: Option<Msat>,
+    total: Msat,
     would: String,
 }
 
@@ -64,8 +64,8 @@ impl Report {
 impl fmt::Display for ChannelLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}: ", self.scid, self.alias)?;
-        if let (Some(share), Some(total)) = (self.share, self.total) {
-            write!(f, "{share} of {total}: ")?;
+        if let Some(share) = self.share {
+            write!(f, "{share} of {}: ", self.total)?;
         }
         f.write_str(&self.would)
     }
@@ -97,7 +97,7 @@ pub async fn check(config: &Config) -> Result<Report, DaemonError> {
         let actions = core.handle(now, listing);
         debug_assert!(!actions.iter().any(|action| matches!(action, Action::Pay(_))));
     }
-    let channels = core.sides().map(|side| line(&side)).collect();
+    let channels = core.report().channels.into_iter().map(line).collect();
     Ok(Report { nodes, channels, peers: peers(config) })
 }
 
@@ -206,16 +206,15 @@ async fn lacking(lnd: &Lnd) -> Vec<String> {
     }
 }
 
-fn line(side: &crate::core::SideReport<'_>) -> ChannelLine {
-    let total = side.channel.total();
+fn line(side: ChannelReport) -> ChannelLine {
     ChannelLine {
-        scid: side.channel.scid,
-        alias: side.alias.to_owned(),
-        share: total.and_then(|total| side.channel.local.part_of(total)),
-        total,
+        scid: side.scid,
+        alias: side.alias,
+        share: side.share,
+        total: side.local.saturating_add(side.remote).saturating_add(side.in_flight),
         would: match side.rest {
-            Some(Rest::DryRun { amount }) => format!("would ask for {amount}"),
-            Some(rest) => format!("rests: {rest}"),
+            Some(RestReport { would_ask: Some(amount), .. }) => format!("would ask for {amount}"),
+            Some(rest) => format!("rests: {}", rest.reason),
             None => "rests".to_owned(),
         },
     }

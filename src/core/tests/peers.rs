@@ -1,6 +1,7 @@
 //! Two daemons: Alice's core and Bob's, each with a node of its own, who only hear each other.
 
 mod abroad;
+mod absent;
 mod answers;
 mod bands;
 mod claims;

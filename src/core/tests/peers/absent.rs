@@ -1,0 +1,131 @@
+//! What the report tells of nodes, peers and channels that are away, and what it tells once.
+
+use super::*;
+use crate::core::record::{Pause, Scope};
+use crate::core::report::{ChannelReport, OpenState};
+
+/// Each side that is absent: whose it is, why, what it had in sat, and since how many seconds.
+fn absent(core: &Core, now: Time) -> Vec<(String, String, u64, u64)> {
+    let told = |side: ChannelReport| {
+        let since = side.absent_since.expect("a time");
+        let why = side.rest.expect("a reason").code;
+        (side.alias, why, side.local.sat().sat(), now.since(since).as_secs())
+    };
+    core.report().absent_channels.into_iter().map(told).collect()
+}
+
+#[test]
+fn a_node_that_is_down_keeps_its_channels_in_the_report_until_it_lists_them_again() {
+    let mut world = World::new(settings());
+    world.list(10, &[(1, 500_000, 500_000), (2, 450_000, 550_000)]);
+    let alice = world.alice.1;
+    world.tell(Event::NodeDisconnected { node: alice });
+    world.pass(7);
+    let sides = |sat| ("alice".to_owned(), "nodeDown".to_owned(), sat, 7);
+    assert_eq!(absent(&world.core, world.now), [sides(500_000), sides(450_000)]);
+    let report = world.core.report();
+    assert_eq!(report.channels.len(), 2, "Bob's sides are still watched");
+    let alices = report.nodes.iter().find(|node| node.node == alice).expect("she is known");
+    assert_eq!((alices.up_since, alices.down_since), (None, Some(report.at.before(secs(7)))));
+
+    world.connect(alice, "alice", true);
+    let sides = |sat| ("alice".to_owned(), "nodeDown".to_owned(), sat, 7);
+    assert_eq!(absent(&world.core, world.now), [sides(500_000), sides(450_000)]);
+    assert!(world.core.report().nodes.iter().all(|node| node.down_since.is_none()));
+    let (node, channels) = (alice, vec![world.views(1, 500_000, 500_000)[0].1.clone()]);
+    world.tell(Event::ChannelsListed { node, with: None, channels });
+    assert_eq!(absent(&world.core, world.now), [], "the other one was closed meanwhile");
+}
+
+#[test]
+fn a_channel_that_is_closed_while_its_node_is_down_is_no_longer_told_of() {
+    let mut world = World::new(settings());
+    world.list(10, &[(1, 500_000, 500_000)]);
+    let (alice, node) = (world.alice.1, world.bob.1);
+    world.tell(Event::NodeDisconnected { node: alice });
+    world.tell(Event::ChannelsListed { node, with: None, channels: Vec::new() });
+    assert_eq!(absent(&world.core, world.now), []);
+}
+
+#[test]
+fn a_peer_that_left_is_told_of_with_its_channels_until_somebody_speaks_for_its_node() {
+    let mut pair = Pair::new(settings(), settings());
+    pair.list(10, &[(1, 500_000, 500_000)]);
+    let heard_at = pair.daemons[ALICE].core.report().peers[0].heard_at;
+    pair.pass(5);
+    pair.part();
+    let left_at = pair.now;
+    pair.pass(3);
+    let core = &pair.daemons[ALICE].core;
+    let report = core.report();
+    assert!(report.peers.is_empty() && report.channels.is_empty());
+    let [peer] = &report.absent_peers[..] else { panic!("one peer left: {report:?}") };
+    assert_eq!((peer.left_at, peer.heard_at), (Some(left_at), heard_at));
+    assert_eq!(peer.nodes[0].alias, "bob");
+    let side = ("alice".to_owned(), "peerAway".to_owned(), 500_000, 3);
+    assert_eq!(absent(core, pair.now), [side]);
+    assert_eq!(report.absent_channels[0].counterparty_alias, "bob");
+
+    // Our own node goes too: both are away, and its figures are what they were.
+    let alice = pair.daemons[ALICE].node.1;
+    pair.tell(ALICE, Event::NodeDisconnected { node: alice });
+    let side = ("alice".to_owned(), "nodeDown".to_owned(), 500_000, 0);
+    assert_eq!(absent(&pair.daemons[ALICE].core, pair.now), [side]);
+
+    // A legacy daemon has another key at each start: who speaks for the node is what counts.
+    let bob = pair.daemons[BOB].node.1;
+    pair.meets(ALICE, 9, hello(bob, None, None));
+    assert!(pair.daemons[ALICE].core.report().absent_peers.is_empty());
+}
+
+#[test]
+fn strangers_that_leave_are_not_told_of_and_of_others_only_the_last() {
+    let mut pair = Pair::new(settings(), settings());
+    let leave = |pair: &mut Pair, n| {
+        let (peer, reason) = (PeerKey::new([n; 32]), String::new());
+        pair.tell(ALICE, Event::PeerDisconnected { peer, reason });
+    };
+    pair.tell(ALICE, Event::PeerConnected { peer: PeerKey::new([9; 32]) });
+    leave(&mut pair, 9);
+    let left = |pair: &Pair| pair.daemons[ALICE].core.report().absent_peers.len();
+    assert_eq!(left(&pair), 0);
+    for n in 10..=99 {
+        pair.meets(ALICE, n, hello(NodeId::new([n; 33]), None, None));
+        leave(&mut pair, n);
+    }
+    assert_eq!(left(&pair), 64);
+}
+
+#[test]
+fn a_channel_tells_its_pauses_its_cap_and_its_last_rebalance_and_a_payment_is_told_once() {
+    let mut settings = settings();
+    settings.limits.overrides.push(crate::core::policy::Override {
+        id: "bob:0x0x1".to_owned(),
+        payments_max: Some(3),
+        ..Default::default()
+    });
+    let mut world = World::new(settings);
+    let bobs = |world: &World| {
+        let mut sides = world.core.report().channels.into_iter();
+        sides.find(|side| side.alias == "bob").expect("his side")
+    };
+    let hash = world.send_once();
+    let open = world.core.report().open;
+    let states: Vec<OpenState> = open.iter().map(|open| open.state).collect();
+    assert_eq!(states, [OpenState::Dispatched], "both ends are ours");
+    assert_eq!(bobs(&world).last_rebalance_at, None);
+    world.pass(2);
+    world.settle(hash);
+    let side = bobs(&world);
+    assert_eq!(side.last_rebalance_at, Some(world.now));
+    let cap = side.cap.expect("it is capped");
+    assert_eq!((cap.payments_used, cap.payments_max, cap.amount_max), (1, Some(3), None));
+    assert_eq!(side.paused_by, []);
+    let scope = Scope::Node(world.alice.1);
+    world.tell(Event::PauseAsked(Pause { scope, until: None, reason: None }));
+    assert_eq!(bobs(&world).paused_by, [scope]);
+}
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
