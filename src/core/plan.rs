@@ -124,16 +124,19 @@ impl Core {
         }
     }
 
-    /// Whether an attempt that was opened may still be asked of a peer, and in the same way.
-    pub(super) fn check_ask(&self, attempt: &Attempt) -> Result<(), Rest> {
+    /// Whether an attempt that was opened may still be asked of a peer, and in the same way; else
+    /// what came in between.
+    pub(super) fn check_ask(&self, attempt: &Attempt, party: Party) -> Result<(), String> {
         let (point, payee, payer) = (attempt.point, attempt.paid_to, attempt.paid_by);
-        self.check_leave(point, payee, payer)?;
-        let party = self.party(payer).ok_or(Rest::PolicyUnknown)?;
-        let (_, kind) = self.check_peer(point, payee, payer, party)?;
-        let view = self.views.of(point, payee).ok_or(Rest::ViewsDiffer)?;
-        let scid = id_for(view, party);
-        // A peer that is asked in another way now is asked anew.
-        if (kind, scid) == (attempt.kind, attempt.scid) { Ok(()) } else { Err(Rest::PolicyUnknown) }
+        let told = |rest: Rest| rest.to_string();
+        self.check_leave(point, payee, payer).map_err(told)?;
+        let (_, kind) = self.check_peer(point, payee, payer, party).map_err(told)?;
+        let scid = self.views.of(point, payee).map(|view| id_for(view, party));
+        if (kind, scid) == (attempt.kind, Some(attempt.scid)) {
+            Ok(())
+        } else {
+            Err("the peer is to be asked in another way by now".to_owned())
+        }
     }
 
     /// Whether a payer of ours can be asked at all.

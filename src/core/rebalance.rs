@@ -89,11 +89,11 @@ impl Core {
     /// Asks the peer at the other end to pay, unless something came in between since the attempt
     /// was opened.
     fn ask(&mut self, attempt: &Attempt, bill: &Bill, party: Option<Party>) {
-        let Some(Party::Peer { peer, .. }) = party else {
+        let Some(party @ Party::Peer { peer, .. }) = party else {
             return self.end_unpaid(attempt.clone(), Some(bill.hash), Cause::PeerGone);
         };
-        if let Err(rest) = self.check_ask(attempt) {
-            let cause = Cause::Overtaken { why: rest.to_string() };
+        if let Err(why) = self.check_ask(attempt, party) {
+            let cause = Cause::Overtaken { why };
             return self.end_unpaid(attempt.clone(), Some(bill.hash), cause);
         }
         if !self.is_needed(attempt) {
