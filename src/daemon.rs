@@ -19,6 +19,8 @@ mod invoice;
 mod keys;
 mod peers;
 mod run;
+#[cfg(test)]
+mod secrets;
 mod slots;
 mod supervise;
 mod systemd;

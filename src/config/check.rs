@@ -206,7 +206,11 @@ fn read_control(
         findings.fault("control.socket", what, "name a shorter path for the socket");
     }
     let token_file = match control.token_file.as_deref() {
-        Some(path) => Some(credentials.find(path, "control.tokenFile", findings)?),
+        Some(path) => {
+            // Where there is no such file, this is likely the token itself: it is not repeated.
+            credentials.read(path, "control.tokenFile", findings)?;
+            Some(credentials.find(path, "control.tokenFile", findings)?)
+        }
         None => None,
     };
     let listen = match control.listen.as_deref() {

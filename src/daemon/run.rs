@@ -228,7 +228,7 @@ impl Run {
         }
     }
 
-    fn take_in(&mut self, input: Input, desk: &mut Desk) {
+    pub(super) fn take_in(&mut self, input: Input, desk: &mut Desk) {
         match input {
             Input::Connected { slot, node, version, lnd } => {
                 self.connected(slot, node, version, lnd);

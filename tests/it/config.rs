@@ -281,6 +281,7 @@ fn load_golden(path: &Path) -> (Room, Result<Config, ConfigError>) {
     let room = Room::new();
     room.write("tls.cert", PEM);
     room.write("raw.macaroon", "\u{2}\u{1}deadbeef");
+    room.write("token", "0123456789abcdef");
     let text = fs::read_to_string(path).expect("readable");
     room.write("local.json", &text.replace("DIR", &room.path()));
     let loaded = room.load();

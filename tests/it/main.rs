@@ -12,6 +12,7 @@ mod grafana;
 mod lnd;
 mod operator;
 mod rpc;
+mod secrets;
 mod swarm;
 mod systemd;
 mod tidy;

@@ -15,9 +15,11 @@ pub(crate) mod network;
 pub(crate) mod node;
 #[path = "../interop/packages.rs"]
 mod packages;
-mod ports;
+pub(crate) mod ports;
 mod process;
 pub(crate) mod proof;
 mod rpc;
+#[path = "../secrets.rs"]
+pub(crate) mod secrets;
 pub(crate) mod traffic;
 pub(crate) mod wait;

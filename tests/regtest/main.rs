@@ -71,6 +71,7 @@ fn main() -> ExitCode {
         legacy::a_payer_of_before_is_taken_from_on_the_channel_that_was_asked,
         legacy::a_payer_of_before_is_taken_from_on_the_sole_channel,
         legacy::what_is_held_for_a_daemon_that_died_is_taken_when_it_is_back,
+        secrets::nothing_that_is_written_holds_a_secret,
         held::what_a_held_invoice_is_paid_with_is_told_and_taken_or_given_back,
     ];
     if !arguments.list && binaries::build().is_none() {

@@ -114,6 +114,11 @@ impl Node {
         self.folder.join("tls.cert")
     }
 
+    /// The file of the key of its certificate.
+    pub(crate) fn certificate_key(&self) -> PathBuf {
+        self.folder.join("tls.key")
+    }
+
     /// What it says on its own log.
     pub(crate) fn output(&self) -> String {
         std::fs::read_to_string(self.folder.join("lnd.out")).unwrap_or_default()
@@ -225,6 +230,13 @@ impl Node {
             PaymentStatus::Succeeded => end.payment_hash.parse().map_err(|it| format!("{it:?}")),
             status => Err(format!("{status:?}: {:?}", end.failure_reason())),
         }
+    }
+
+    /// Every invoice that it ever made.
+    pub(crate) async fn invoices(&self) -> Vec<lnrpc::Invoice> {
+        let request = lnrpc::ListInvoiceRequest { num_max_invoices: 100_000, ..Default::default() };
+        let answer = self.rpc.lightning().list_invoices(request).await;
+        answer.expect("a node that answers").into_inner().invoices
     }
 
     /// Every payment that it ever tried.

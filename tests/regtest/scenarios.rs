@@ -16,6 +16,7 @@ pub(crate) mod once;
 pub(crate) mod operator;
 pub(crate) mod outage;
 pub(crate) mod owners;
+pub(crate) mod secrets;
 pub(crate) mod triangle;
 
 use std::time::Duration;
