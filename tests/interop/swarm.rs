@@ -121,6 +121,7 @@ pub(crate) fn a_dht_that_comes_back_is_joined_again() {
     });
 }
 
+#[expect(clippy::print_stderr, reason = "the figure is for people")]
 pub(crate) fn forty_peers_all_meet() {
     run(async { eprintln!("40 peers have met after {:?}", crowd::meet(40).await) });
 }

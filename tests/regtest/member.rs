@@ -32,7 +32,7 @@ pub(crate) struct Member {
 #[derive(Debug)]
 pub(crate) enum Seen {
     /// The peer answers a request.
-    Result(PaymentResult),
+    Result(Box<PaymentResult>),
     /// The peer has hung up.
     Gone,
 }
@@ -95,7 +95,7 @@ impl Member {
         let asked = std::time::Instant::now();
         self.say(&Message::PayInvoice(request.clone())).await;
         match self.sees().await {
-            Seen::Result(result) => (result, asked.elapsed()),
+            Seen::Result(result) => (*result, asked.elapsed()),
             Seen::Gone => panic!("the peer hung up at {request:?}"),
         }
     }
@@ -107,7 +107,7 @@ impl Member {
                 match self.events.recv().await.expect("the swarm is there") {
                     SwarmEvent::Message { peer, bytes, .. } if peer == self.peer => {
                         if let Some(Message::PaymentResult(it)) = open(&self.seal, peer, &bytes) {
-                            return Seen::Result(it);
+                            return Seen::Result(Box::new(it));
                         }
                     }
                     SwarmEvent::Disconnected { peer, .. } if peer == self.peer => {

@@ -176,7 +176,7 @@ impl Node {
     /// Its signature under a text.
     pub(crate) async fn sign(&self, text: &str) -> String {
         let msg = text.as_bytes().to_vec();
-        let request = lnrpc::SignMessageRequest { msg, ..Default::default() };
+        let request = lnrpc::SignMessageRequest { msg };
         let signed = self.rpc.lightning().sign_message(request).await;
         signed.expect("a node that signs").into_inner().signature
     }
@@ -226,10 +226,10 @@ impl Node {
         let mut updates = updates.map_err(|status| status.to_string())?.into_inner();
         let end = updates.message().await.map_err(|status| status.to_string())?;
         let end = end.ok_or("the node says nothing of the payment")?;
-        match end.status() {
-            PaymentStatus::Succeeded => end.payment_hash.parse().map_err(|it| format!("{it:?}")),
-            status => Err(format!("{status:?}: {:?}", end.failure_reason())),
+        if end.status() != PaymentStatus::Succeeded {
+            return Err(format!("{:?}: {:?}", end.status(), end.failure_reason()));
         }
+        end.payment_hash.parse().map_err(|it| format!("{it:?}"))
     }
 
     /// Every invoice that it ever made.

@@ -35,6 +35,7 @@ const STRANGERS: u8 = 12;
 
 /// Alice is asked by Carol's owner, who lies, floods and replays; Bob is honest. Alice pays what is
 /// a rebalance and within her caps, and nothing else; Bob is answered, and paid what is left.
+#[expect(clippy::print_stdout, reason = "the figure is for people")]
 pub(crate) async fn a_hostile_member_gets_no_more_than_the_caps() {
     let network = Network::start(&[Lnd21; 3]).await;
     let dht = Dht::start(network.folder()).await;
