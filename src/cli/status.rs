@@ -1,9 +1,11 @@
 //! `tightrope status`: how the running daemon stands, once or again and again.
 
 mod bar;
+mod cluster;
 mod figures;
 mod names;
 mod row;
+mod said;
 mod text;
 mod watch;
 

@@ -39,10 +39,16 @@ pub struct SlotStatus {
     pub socket: String,
     /// The node, if it answers.
     pub node: Option<NodeId>,
+    /// The node that answered there last, whether or not it still does.
+    pub last_node: Option<NodeId>,
     /// Its version.
     pub lnd_version: Option<String>,
-    /// Why it does not answer, or did not last.
+    /// Why it does not answer; `None` while it does, and until the first try has ended.
     pub error: Option<String>,
+    /// Why it last did not answer, or did not last.
+    pub last_error: Option<String>,
+    /// When that was.
+    pub last_error_at: Option<Time>,
 }
 
 /// How it stands with the swarm.

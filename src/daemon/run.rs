@@ -283,7 +283,8 @@ impl Run {
     }
 
     fn disconnected(&mut self, slot: usize, node: Option<NodeId>, error: String) {
-        let Some(is_news) = self.slots.disconnected(slot, &error) else { return };
+        let now = self.clock.now();
+        let Some(is_news) = self.slots.disconnected(slot, now, &error) else { return };
         if is_news {
             self.say(format!("lightningNodes[{slot}]: {error}"));
         }

@@ -10,10 +10,22 @@ use crate::config::{Config, Node};
 use crate::control::SlotStatus;
 use crate::core::policy::Limits;
 use crate::ids::NodeId;
+use crate::time::Time;
 
 /// All entries, by their place in the configuration.
 #[derive(Debug)]
-pub(super) struct Slots(Vec<(String, State)>);
+pub(super) struct Slots(Vec<Entry>);
+
+/// One entry.
+#[derive(Debug)]
+struct Entry {
+    socket: String,
+    state: State,
+    /// The node that answered last, and its version.
+    last: Option<(NodeId, String)>,
+    /// Why it last did not answer, or did not last, and when.
+    failed: Option<(Time, String)>,
+}
 
 /// What is known of an entry.
 #[derive(Debug)]
@@ -21,7 +33,7 @@ enum State {
     /// It has not answered, and has not failed to.
     Untried,
     /// It answers; whether it has listed its channels.
-    Up { node: NodeId, version: String, has_listed: bool },
+    Up { node: NodeId, has_listed: bool },
     /// It does not answer, for this reason.
     Down { error: String },
     /// It is the node that this other entry speaks for already.
@@ -38,7 +50,13 @@ pub(super) struct Twin {
 impl Slots {
     /// Entries of which nothing is known.
     pub(super) fn new(config: &Config) -> Self {
-        Self(config.nodes.iter().map(|node| (node.socket.clone(), State::Untried)).collect())
+        let entry = |node: &Node| Entry {
+            socket: node.socket.clone(),
+            state: State::Untried,
+            last: None,
+            failed: None,
+        };
+        Self(config.nodes.iter().map(entry).collect())
     }
 
     /// How many there are.
@@ -54,20 +72,23 @@ impl Slots {
         version: String,
     ) -> Result<(), Twin> {
         let is_it =
-            |state: &State| matches!(state, State::Up { node: other, .. } if *other == node);
-        let twin = (0..).zip(&self.0).find(|(other, (_, state))| *other != slot && is_it(state));
-        let (state, answer) = match twin {
-            Some((of, _)) => (State::Duplicate { of }, Err(Twin { of })),
-            None => (State::Up { node, version, has_listed: false }, Ok(())),
-        };
-        self.set(slot, state);
-        answer
+            |entry: &Entry| matches!(entry.state, State::Up { node: other, .. } if other == node);
+        let twin = self.0.iter().enumerate().find(|(other, it)| *other != slot && is_it(it));
+        let twin = twin.map(|(of, _)| of);
+        let Some(entry) = self.0.get_mut(slot) else { return Ok(()) };
+        if let Some(of) = twin {
+            entry.state = State::Duplicate { of };
+            return Err(Twin { of });
+        }
+        entry.state = State::Up { node, has_listed: false };
+        entry.last = Some((node, version));
+        Ok(())
     }
 
     /// An entry's node told something, a list of all its channels or not. Says whether it is heard:
     /// a twin is not.
     pub(super) fn told(&mut self, slot: usize, is_full_list: bool) -> bool {
-        let state = self.0.get_mut(slot).map(|(_, state)| state);
+        let state = self.0.get_mut(slot).map(|entry| &mut entry.state);
         let Some(State::Up { has_listed, .. }) = state else { return false };
         *has_listed |= is_full_list;
         true
@@ -75,24 +96,26 @@ impl Slots {
 
     /// An entry's node is gone or did not answer. Says whether that is news; for a twin it is
     /// nothing at all, and `None`.
-    pub(super) fn disconnected(&mut self, slot: usize, error: &str) -> Option<bool> {
-        let is_news = match self.0.get(slot).map(|(_, state)| state) {
-            Some(State::Duplicate { .. }) => return None,
-            Some(State::Down { error: told }) => told != error,
-            Some(State::Untried | State::Up { .. }) | None => true,
+    pub(super) fn disconnected(&mut self, slot: usize, now: Time, error: &str) -> Option<bool> {
+        let entry = self.0.get_mut(slot)?;
+        let is_news = match &entry.state {
+            State::Duplicate { .. } => return None,
+            State::Down { error: told } => told != error,
+            State::Untried | State::Up { .. } => true,
         };
-        self.set(slot, State::Down { error: error.to_owned() });
+        entry.state = State::Down { error: error.to_owned() };
+        entry.failed = Some((now, error.to_owned()));
         Some(is_news)
     }
 
     /// How many answer.
     pub(super) fn up(&self) -> usize {
-        self.0.iter().filter(|(_, state)| matches!(state, State::Up { .. })).count()
+        self.0.iter().filter(|entry| matches!(entry.state, State::Up { .. })).count()
     }
 
     /// Whether every one has listed its channels, or failed to.
     pub(super) fn are_looked_at(&self) -> bool {
-        self.0.iter().all(|(_, state)| match state {
+        self.0.iter().all(|entry| match &entry.state {
             State::Untried => false,
             State::Up { has_listed, .. } => *has_listed,
             State::Down { .. } | State::Duplicate { .. } => true,
@@ -101,7 +124,7 @@ impl Slots {
 
     /// What is wrong with the first one with which something is.
     pub(super) fn fault(&self) -> Option<String> {
-        self.0.iter().enumerate().find_map(|(slot, (_, state))| match state {
+        self.0.iter().enumerate().find_map(|(slot, entry)| match &entry.state {
             State::Down { error } => Some(format!("lightningNodes[{slot}]: {error}")),
             State::Duplicate { of } => Some(format!("lightningNodes[{slot}]: {}", twin(*of))),
             State::Untried | State::Up { .. } => None,
@@ -110,21 +133,26 @@ impl Slots {
 
     /// As `status` shows them.
     pub(super) fn statuses(&self) -> Vec<SlotStatus> {
-        let status = |(socket, state): &(String, State)| {
-            let (node, lnd_version, error) = match state {
-                State::Untried => (None, None, None),
-                State::Up { node, version, .. } => (Some(*node), Some(version.clone()), None),
-                State::Down { error } => (None, None, Some(error.clone())),
-                State::Duplicate { of } => (None, None, Some(twin(*of))),
-            };
-            SlotStatus { socket: socket.clone(), node, lnd_version, error }
-        };
-        self.0.iter().map(status).collect()
+        self.0.iter().map(Entry::status).collect()
     }
+}
 
-    fn set(&mut self, slot: usize, state: State) {
-        if let Some((_, known)) = self.0.get_mut(slot) {
-            *known = state;
+impl Entry {
+    fn status(&self) -> SlotStatus {
+        let (node, error) = match &self.state {
+            State::Untried => (None, None),
+            State::Up { node, .. } => (Some(*node), None),
+            State::Down { error } => (None, Some(error.clone())),
+            State::Duplicate { of } => (None, Some(twin(*of))),
+        };
+        SlotStatus {
+            socket: self.socket.clone(),
+            node,
+            last_node: self.last.as_ref().map(|(node, _)| *node),
+            lnd_version: self.last.as_ref().map(|(_, version)| version.clone()),
+            error,
+            last_error: self.failed.as_ref().map(|(_, error)| error.clone()),
+            last_error_at: self.failed.as_ref().map(|(at, _)| *at),
         }
     }
 }
@@ -145,4 +173,65 @@ pub(super) fn slots(
         Ok(slot)
     };
     config.nodes.iter().enumerate().map(slot).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::fixture::{NODE_A, NODE_B};
+
+    fn slots(count: usize) -> Slots {
+        let entry = |slot| Entry {
+            socket: format!("node{slot}:10009"),
+            state: State::Untried,
+            last: None,
+            failed: None,
+        };
+        Slots((0..count).map(entry).collect())
+    }
+
+    fn connect(slots: &mut Slots, slot: usize, node: NodeId) -> Result<(), Twin> {
+        slots.connected(slot, node, "0.21.0-beta".to_owned())
+    }
+
+    #[test]
+    fn an_entry_that_is_down_says_which_node_answered_there_and_one_that_is_up_why_it_did_not() {
+        let mut slots = slots(1);
+        let at = Time::from_unix_ms;
+        assert_eq!(slots.disconnected(0, at(1), "refused"), Some(true));
+        assert_eq!(slots.disconnected(0, at(2), "refused"), Some(false));
+        connect(&mut slots, 0, NODE_A).expect("no twin");
+        let up = slots.statuses().remove(0);
+        assert_eq!((up.node, up.error), (Some(NODE_A), None));
+        assert_eq!((up.last_error.as_deref(), up.last_error_at), (Some("refused"), Some(at(2))));
+        assert_eq!(slots.disconnected(0, at(3), "reset"), Some(true));
+        let down = slots.statuses().remove(0);
+        assert_eq!((down.node, down.last_node), (None, Some(NODE_A)));
+        assert_eq!(down.error.as_deref(), Some("reset"));
+        assert_eq!(down.lnd_version.as_deref(), Some("0.21.0-beta"));
+    }
+
+    #[test]
+    fn a_twin_is_named_and_what_it_tells_is_not_heard() {
+        let mut slots = slots(2);
+        connect(&mut slots, 1, NODE_A).expect("no twin yet");
+        let twin = connect(&mut slots, 0, NODE_A).expect_err("it is a twin");
+        assert_eq!(twin.of, 1);
+        assert!(!slots.told(0, true) && slots.told(1, true));
+        assert_eq!(slots.disconnected(0, Time::default(), "reset"), None);
+        assert!(slots.fault().is_some_and(|fault| fault.starts_with("lightningNodes[0]: it is")));
+        assert_eq!(slots.up(), 1);
+    }
+
+    #[test]
+    fn all_are_looked_at_once_each_has_listed_its_channels_or_failed_to() {
+        let mut slots = slots(2);
+        connect(&mut slots, 0, NODE_A).expect("no twin");
+        connect(&mut slots, 1, NODE_B).expect("no twin");
+        slots.told(0, true);
+        slots.told(1, false);
+        assert!(!slots.are_looked_at());
+        slots.disconnected(1, Time::default(), "reset");
+        assert!(slots.are_looked_at());
+    }
 }

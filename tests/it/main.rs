@@ -13,6 +13,7 @@ mod lnd;
 mod operator;
 mod rpc;
 mod secrets;
+mod status;
 mod swarm;
 mod systemd;
 mod tidy;

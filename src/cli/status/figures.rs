@@ -98,6 +98,28 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     cut
 }
 
+/// A text in lines of at most `width` columns, broken between words where there are any.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let (mut lines, mut line) = (Vec::new(), String::new());
+    for word in text.split(' ') {
+        let is_first = line.is_empty();
+        let needed = columns(&line) + usize::from(!is_first) + columns(word);
+        if !is_first && needed > width {
+            lines.push(std::mem::take(&mut line));
+        } else if !is_first {
+            line.push(' ');
+        }
+        for c in word.chars() {
+            if columns(&line) + c.width().unwrap_or(0) > width && !line.is_empty() {
+                lines.push(std::mem::take(&mut line));
+            }
+            line.push(c);
+        }
+    }
+    lines.push(line);
+    lines
+}
+
 /// A text in exactly `width` columns, at the left.
 pub(super) fn left(text: &str, width: usize) -> String {
     let text = cut(text, width);
@@ -158,6 +180,9 @@ mod tests {
         assert_eq!(right("12", 4), "  12");
         assert_eq!(cut("abc", 0), "");
         assert_eq!(printable("a\u{1b}[2Jb\u{202e}c\n"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}");
+        assert_eq!(wrapped("to be or not", 6), ["to be", "or not"]);
+        assert_eq!(wrapped("a 傘傘傘", 4), ["a", "傘傘", "傘"]);
+        assert_eq!(wrapped("", 0), [""]);
         assert_eq!(short("0123456789abcdef"), "01234567…");
         assert_eq!(short("700123x1x0"), "700123x1x0");
     }

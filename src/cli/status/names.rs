@@ -18,18 +18,16 @@ impl Names {
     /// Collects them. What we call our own node wins over what others call it.
     pub(super) fn of(status: &Status) -> Self {
         let report = &status.report;
-        let claims = report.peers.iter().flat_map(|peer| &peer.nodes);
+        let sides = || report.channels.iter().chain(&report.absent_channels);
+        let peers = report.absent_peers.iter().chain(&report.peers);
+        let claims = peers.flat_map(|peer| &peer.nodes);
         let claimed = claims.map(|claim| (claim.node, &claim.alias));
-        let met = report
-            .channels
-            .iter()
-            .map(|channel| (channel.counterparty, &channel.counterparty_alias));
+        let met = sides().map(|channel| (channel.counterparty, &channel.counterparty_alias));
         let ours = report.nodes.iter().map(|node| (node.node, &node.alias));
         let named = claimed.chain(met).chain(ours).filter(|(_, alias)| !alias.is_empty());
-        let channels = report.channels.iter();
         Self {
             nodes: named.map(|(node, alias)| (node, printable(alias))).collect(),
-            channels: channels.map(|channel| (channel.point, channel.scid.to_string())).collect(),
+            channels: sides().map(|channel| (channel.point, channel.scid.to_string())).collect(),
         }
     }
 
@@ -43,13 +41,21 @@ impl Names {
         self.channels.get(&point).cloned().unwrap_or_else(|| short(point))
     }
 
-    /// Where a pause holds.
+    /// Where a pause holds: by a name, or else by the whole key, which is to be resumed by.
     pub(super) fn scope(&self, scope: Scope) -> String {
         match scope {
             Scope::All => "everywhere".to_owned(),
-            Scope::Node(node) => format!("node {}", self.node(node)),
-            Scope::Peer(peer) => format!("peer {}", short(peer)),
-            Scope::Channel(point) => format!("channel {}", self.channel(point)),
+            Scope::Node(node) => {
+                format!(
+                    "node {}",
+                    self.nodes.get(&node).cloned().unwrap_or_else(|| node.to_string())
+                )
+            }
+            Scope::Peer(peer) => format!("peer {peer}"),
+            Scope::Channel(point) => {
+                let known = self.channels.get(&point).cloned();
+                format!("channel {}", known.unwrap_or_else(|| point.to_string()))
+            }
         }
     }
 }

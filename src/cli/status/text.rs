@@ -2,90 +2,78 @@
 
 use std::time::Duration;
 
-use super::figures::{ago, ahead, cut, grouped, length, percent, printable, sats, short};
+use super::cluster;
+use super::figures::{ahead, cut, length, percent, printable, sats, short};
 use super::names::Names;
 use super::row::{Row, Widths};
-use crate::control::{SlotStatus, Status};
+use super::said::Said;
+use crate::control::Status;
 use crate::core::record::Pause;
-use crate::core::report::{
-    BudgetReport, ClaimReport, NodeReport, OpenReport, OpenState, PeerReport,
-};
+use crate::core::report::{ChannelReport, OpenReport, OpenState};
 use crate::time::Time;
 
 /// The whole, in lines of at most `width` columns.
 pub(super) fn text(status: &Status, width: usize) -> String {
     let names = Names::of(status);
-    let now = status.report.at;
     let mut lines = head(status, &names);
-    section(&mut lines, "NODES", nodes(status, now));
-    section(&mut lines, "PEERS", status.report.peers.iter().map(|known| peer(known, now)));
-    let open = status.report.open.iter().map(|known| open(known, &names, now));
+    section(&mut lines, "NODES", cluster::nodes(status));
+    section(&mut lines, "PEERS", cluster::peers(status));
+    let open = status.report.open.iter().map(|known| open(known, &names, status.report.at));
     section(&mut lines, "UNDER WAY", open);
-    section(&mut lines, &format!("CHANNELS: {}", tally(status)), channels(status, width));
+    let title = format!("CHANNELS: {}", tally(status));
+    section(&mut lines, &title, channels(status, &names, width));
     let mut text = String::new();
     for line in lines {
-        text.push_str(cut(&line, width).trim_end());
+        text.push_str(cut(&line.text, width).trim_end());
         text.push('\n');
     }
     text
 }
 
+/// Every side, those whose node is down or whose peer is away last.
+pub(super) fn sides(status: &Status) -> impl Iterator<Item = &ChannelReport> {
+    status.report.channels.iter().chain(&status.report.absent_channels)
+}
+
 /// How the daemon itself stands, a line each.
-pub(super) fn head(status: &Status, names: &Names) -> Vec<String> {
+pub(super) fn head(status: &Status, names: &Names) -> Vec<Said> {
     let (now, report) = (status.report.at, &status.report);
     let age = length(now.since(status.started_at));
-    let mut lines = vec![format!("tightrope {}, process {}, up {age}", status.version, status.pid)];
+    let title = format!("tightrope {}, process {}, up {age}", status.version, status.pid);
+    let mut lines = vec![Said::calm(title)];
     if report.dry_run {
-        lines.push("dry run: it says what it would do, and pays nothing".to_owned());
+        lines.push(Said::calm("dry run: it says what it would do, and pays nothing"));
     }
     lines.push(match (status.log.is_usable, &status.log.error) {
-        (true, _) => format!("log: usable, {} records wait for the disk", status.log.waiting),
+        (true, _) => {
+            Said::calm(format!("log: usable, {} records wait for the disk", status.log.waiting))
+        }
         (false, error) => {
             let error = error.as_deref().map_or_else(|| "no reason is known".into(), printable);
-            format!("log: CANNOT BE WRITTEN, so nothing is paid: {error}")
+            Said::wrong(format!("log: CANNOT BE WRITTEN, so nothing is paid: {error}"))
         }
     });
     let swarm = &status.swarm;
     lines.push(match (swarm.key, swarm.is_joined) {
-        (None, _) => "swarm: no peer is to be met".to_owned(),
-        (Some(key), true) => format!("swarm: joined as {}", short(key)),
+        (None, _) => Said::calm("swarm: no peer is to be met"),
+        (Some(key), true) => Said::calm(format!("swarm: joined as {key}")),
         (Some(key), false) => {
             let error = swarm.error.as_deref().map_or_else(|| "it is trying".into(), printable);
-            format!("swarm: NOT JOINED as {}: {error}", short(key))
+            Said::wrong(format!("swarm: NOT JOINED as {}: {error}", short(key)))
         }
     });
     let steps: Vec<String> = status.clock_steps_ms.iter().copied().map(step).collect();
     if !steps.is_empty() {
-        lines.push(format!("wall clock: it was set {}", steps.join(", ")));
+        lines.push(Said::calm(format!("wall clock: it was set {}", steps.join(", "))));
     }
-    lines.extend(report.pauses.iter().map(|paused| pause(paused, names, now)));
+    lines.extend(report.pauses.iter().map(|paused| Said::calm(pause(paused, names, now))));
     lines
-}
-
-/// What each node may still pay in its period, in one line.
-pub(super) fn budgets(status: &Status) -> String {
-    let left = |node: &NodeReport| {
-        let (payments, amount) = left(&node.budget);
-        let down = if node.up_since.is_some() { "" } else { " (DOWN)" };
-        format!("{}{down} {payments} payments, {amount} sat", printable(&node.alias))
-    };
-    let nodes: Vec<String> = status.report.nodes.iter().map(left).collect();
-    format!(
-        "left to pay: {}",
-        if nodes.is_empty() { "no node".to_owned() } else { nodes.join("; ") }
-    )
-}
-
-/// How many payments and satoshis are left of a budget.
-fn left(budget: &BudgetReport) -> (String, String) {
-    let payments = budget.payments_max.saturating_sub(budget.payments_used);
-    (grouped(payments), sats(budget.amount_max.saturating_sub(budget.amount_used)))
 }
 
 /// How many sides ask, how many rest, and why.
 pub(super) fn tally(status: &Status) -> String {
     let mut codes = std::collections::BTreeMap::<&str, usize>::new();
-    for channel in &status.report.channels {
+    for channel in sides(status) {
         *codes.entry(channel.rest.as_ref().map_or("ask", |rest| &rest.code)).or_default() += 1;
     }
     let mut counted: Vec<_> = codes.into_iter().collect();
@@ -98,11 +86,11 @@ pub(super) fn tally(status: &Status) -> String {
 }
 
 /// A section with its title, unless nothing is in it.
-fn section(lines: &mut Vec<String>, title: &str, within: impl IntoIterator<Item = String>) {
+fn section(lines: &mut Vec<Said>, title: &str, within: impl IntoIterator<Item = Said>) {
     let mut within = within.into_iter().peekable();
     if within.peek().is_some() {
-        lines.extend([String::new(), title.to_owned()]);
-        lines.extend(within.map(|line| format!("  {line}")));
+        lines.extend([Said::calm(""), Said::calm(title)]);
+        lines.extend(within.map(Said::indented));
     }
 }
 
@@ -125,111 +113,36 @@ fn pause(pause: &Pause, names: &Names, now: Time) -> String {
     format!("PAUSED {}, {end}{reason}", names.scope(pause.scope))
 }
 
-/// The entries of the configuration with the nodes that answer there, and nodes that answered.
-fn nodes(status: &Status, now: Time) -> Vec<String> {
-    let known =
-        |slot: &SlotStatus| status.report.nodes.iter().find(|node| Some(node.node) == slot.node);
-    let of_slots = status.slots.iter().flat_map(|slot| {
-        let version = slot.lnd_version.as_deref().unwrap_or("of unknown version");
-        let place = format!("{}, lnd {}", printable(&slot.socket), printable(version));
-        let error = slot.error.as_deref().map(|error| format!("  {}", printable(error)));
-        let lines = match known(slot) {
-            Some(node) => node_lines(node, &place, now),
-            None => vec![format!("{}: NO ANSWER yet", printable(&slot.socket))],
-        };
-        lines.into_iter().chain(error)
-    });
-    let others = status
-        .report
-        .nodes
-        .iter()
-        .filter(|node| !status.slots.iter().any(|slot| slot.node == Some(node.node)));
-    of_slots
-        .chain(others.flat_map(|node| node_lines(node, "its entry answers no more", now)))
-        .collect()
-}
-
-/// A node and its budget.
-fn node_lines(node: &NodeReport, place: &str, now: Time) -> Vec<String> {
-    let state = match node.up_since {
-        Some(since) => format!("up {}", length(now.since(since))),
-        None => "DOWN".to_owned(),
-    };
-    let off = if node.rebalances { "" } else { ", rebalance is off" };
-    let plain = if node.can_hold { "" } else { ", cannot hold payments" };
-    let budget = &node.budget;
-    let (payments, amount) = left(budget);
-    vec![
-        format!("{}: {state}{off}{plain} ({place})", printable(&node.alias)),
-        format!(
-            "  paid per {}: {} of {} payments, {} of {} sat; left: {}, {} sat",
-            length(Duration::from_millis(budget.period_ms)),
-            grouped(budget.payments_used),
-            grouped(budget.payments_max),
-            sats(budget.amount_used),
-            sats(budget.amount_max),
-            payments,
-            amount,
-        ),
-    ]
-}
-
-/// A peer and the nodes that it speaks for.
-fn peer(peer: &PeerReport, now: Time) -> String {
-    let heard = match peer.heard_at {
-        Some(at) => format!("heard {}", ago(now, at)),
-        None => "not heard yet".to_owned(),
-    };
-    let nodes: Vec<String> = peer.nodes.iter().map(claim).collect();
-    let nodes = if nodes.is_empty() { "no node".to_owned() } else { nodes.join("; ") };
-    let age = length(now.since(peer.since));
-    format!("{} connected {age}, {heard}: {nodes}", short(peer.peer))
-}
-
-/// A node that a peer says it speaks for.
-fn claim(claim: &ClaimReport) -> String {
-    let version = match claim.version {
-        Some(version) => format!("version {version}"),
-        None => "legacy".to_owned(),
-    };
-    let proven = if claim.is_proven { "proven" } else { "unproven" };
-    let owner = if claim.is_owner { "" } else { ", ANOTHER SPEAKS FOR IT" };
-    let name = match claim.alias.as_str() {
-        "" => short(claim.node),
-        alias => printable(alias),
-    };
-    format!("{name} ({version}, {proven}{owner})")
-}
-
 /// An attempt or a payment.
-pub(super) fn open(open: &OpenReport, names: &Names, now: Time) -> String {
-    let state = match open.state {
-        OpenState::AwaitingInvoice => "the invoice is being made",
-        OpenState::AwaitingPayment => "asked, not paid yet",
-        OpenState::Waiting => "waits for HTLCs in flight",
-        OpenState::Dispatched => "on its way",
-        OpenState::Unknown => "UNKNOWN: the node is being asked what became of it",
-        OpenState::Stuck => "STUCK: a restart of lnd may end it",
+pub(super) fn open(open: &OpenReport, names: &Names, now: Time) -> Said {
+    let (say, state): (fn(String) -> Said, _) = match open.state {
+        OpenState::AwaitingInvoice => (Said::calm, "the invoice is being made"),
+        OpenState::AwaitingPayment => (Said::calm, "asked, not paid yet"),
+        OpenState::Waiting => (Said::calm, "waits for HTLCs in flight"),
+        OpenState::Dispatched => (Said::calm, "on its way"),
+        OpenState::Unknown => (Said::wrong, "UNKNOWN: the node is being asked what became of it"),
+        OpenState::Stuck => (Said::wrong, "STUCK: a restart of lnd may end it"),
     };
-    format!(
+    say(format!(
         "{} pays {} {} sat over {}: {state}, open for {}",
         names.node(open.paid_by),
         names.node(open.paid_to),
         sats(open.amount),
         names.channel(open.point),
         length(now.since(open.since)),
-    )
+    ))
 }
 
 /// A title, and a line for each side.
-fn channels(status: &Status, width: usize) -> Vec<String> {
-    let channels = status.report.channels.iter();
-    let rows: Vec<Row<'_>> = channels.map(|channel| Row::of(channel, status.report.at)).collect();
+fn channels(status: &Status, names: &Names, width: usize) -> Vec<Said> {
+    let rows: Vec<Row<'_>> =
+        sides(status).map(|channel| Row::of(channel, &status.report, names)).collect();
     if rows.is_empty() {
         return Vec::new();
     }
     let widths = Widths::of(&rows, width);
-    std::iter::once(widths.title()).chain(rows.iter().map(|row| row.line(widths))).collect()
+    let lines = rows.iter().map(|row| row.line(widths));
+    std::iter::once(widths.title()).chain(lines).map(Said::calm).collect()
 }
 
 /// One line, for a log of how things stand.
@@ -300,6 +213,8 @@ mod tests {
         status.swarm.error = Some("no DHT node answers".to_owned());
         status.report.dry_run = true;
         status.report.channels.clear();
+        status.report.absent_channels.clear();
+        status.report.absent_peers.clear();
         status.report.open.clear();
         status.report.peers.clear();
         status.slots.clear();

@@ -4,13 +4,16 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Text};
-use ratatui::widgets::{Block, Borders, Paragraph, Wrap};
+use ratatui::widgets::{Block, Borders, Paragraph};
 
-use super::super::figures::{cut, printable};
+use super::super::cluster::budgets;
+use super::super::figures::{cut, printable, wrapped};
 use super::super::names::Names;
 use super::super::row::{Row, Widths};
-use super::super::text::{budgets, head, line, open};
+use super::super::said::{Said, Severity};
+use super::super::text::{head, line, open};
 use super::view::View;
+use crate::core::report::ChannelReport;
 
 /// How many lines of the daemon's state are shown: the rest of the screen is for the channels.
 const HEAD_LINES_MAX: usize = 12;
@@ -32,7 +35,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, view: &mut View) {
     frame.render_widget(above, top);
     frame.render_widget(channels(view, middle), middle);
     if view.is_open {
-        frame.render_widget(why(view), details);
+        frame.render_widget(why(view, details), details);
     }
     frame.render_widget(keys(view), bottom);
 }
@@ -52,20 +55,23 @@ fn above(view: &View, room: usize) -> Text<'static> {
     };
     let names = Names::of(status);
     let mut said = head(status, &names);
-    said.extend([budgets(status), line(status)]);
+    said.extend([budgets(status), Said::calm(line(status))]);
     let under_way = &status.report.open;
     said.extend(under_way.iter().map(|known| open(known, &names, status.report.at)));
     let room = room.saturating_sub(lines.len());
     if said.len() > room {
-        let shown = room.saturating_sub(1);
-        let hidden = said.len() - shown;
-        said.truncate(shown);
-        said.push(format!("and {hidden} more lines: tightrope status has all"));
+        let hidden = said.split_off(room.saturating_sub(1));
+        let more = format!("and {} more lines: tightrope status has all", hidden.len());
+        let is_wrong = hidden.iter().any(|said| said.severity == Severity::Wrong);
+        said.push(if is_wrong { Said::wrong(more) } else { Said::calm(more) });
     }
-    lines.extend(said.into_iter().enumerate().map(|(index, text)| {
-        let is_wrong = text.contains("CANNOT") || text.contains("NOT JOINED");
-        let plain = if index == 0 { TITLE } else { Style::new() };
-        Line::styled(text, if is_wrong { WRONG } else { plain })
+    lines.extend(said.into_iter().enumerate().map(|(index, said)| {
+        let style = match said.severity {
+            Severity::Wrong => WRONG,
+            Severity::Calm if index == 0 => TITLE,
+            Severity::Calm => Style::new(),
+        };
+        Line::styled(said.text, style)
     }));
     Text::from(lines)
 }
@@ -80,7 +86,9 @@ fn channels(view: &View, area: Rect) -> Text<'static> {
     let chosen = view.place(&all);
     // The chosen one stays in the middle, but for both ends.
     let first = chosen.saturating_sub(room / 2).min(all.len().saturating_sub(room));
-    let rows: Vec<Row<'_>> = all.iter().map(|channel| Row::of(channel, status.report.at)).collect();
+    let names = Names::of(status);
+    let rows: Vec<Row<'_>> =
+        all.iter().map(|channel| Row::of(channel, &status.report, &names)).collect();
     // The widths that all rows need, so that no column moves while one scrolls.
     let widths = Widths::of(&rows, width);
     let title = if rows.is_empty() {
@@ -96,20 +104,47 @@ fn channels(view: &View, area: Rect) -> Text<'static> {
     Text::from_iter(std::iter::once(Line::styled(cut(&title, width), TITLE)).chain(rows))
 }
 
-/// The sentences about the chosen channel.
-fn why(view: &View) -> Paragraph<'static> {
+/// What is said of the chosen channel: its names as they can be copied, then why it does what it
+/// does. What there is no room for, page keys show.
+fn why(view: &mut View, area: Rect) -> Paragraph<'static> {
     let wanted = view.wanted();
     let known = view.why.as_ref().filter(|(point, _)| Some(*point) == wanted);
-    let text = match (known, wanted) {
-        (Some((_, sentences)), _) => {
-            sentences.iter().map(|sentence| Line::raw(printable(sentence))).collect()
-        }
-        (None, Some(_)) => Text::raw("asking the daemon"),
-        (None, None) => Text::raw("no channel is chosen"),
+    let mut said: Vec<String> = match (known, wanted) {
+        (Some((_, sentences)), _) => sentences.iter().map(|said| printable(said)).collect(),
+        (None, Some(_)) => vec!["asking the daemon".to_owned()],
+        (None, None) => vec!["no channel is chosen".to_owned()],
     };
-    let title = wanted.map_or_else(|| " why ".to_owned(), |point| format!(" why {point} "));
+    said.extend(view.side().into_iter().flat_map(keys_of));
+    let width = usize::from(area.width);
+    let lines: Vec<String> = said.iter().flat_map(|said| wrapped(said, width)).collect();
+    // One line is the title's.
+    let room = usize::from(area.height).saturating_sub(1);
+    view.scroll = view.scroll.min(lines.len().saturating_sub(room));
+    let (first, count) = (view.scroll, lines.len());
+    let title = match view.side() {
+        Some(side) => format!("why {}", side.scid),
+        None => "why".to_owned(),
+    };
+    let title = if count > room {
+        format!(" {title}, lines {} to {} of {count} (PgUp, PgDn) ", first + 1, first + room)
+    } else {
+        format!(" {title} ")
+    };
+    let shown = lines.into_iter().skip(first).take(room).map(Line::raw);
     let block = Block::new().borders(Borders::TOP).title(title);
-    Paragraph::new(text).wrap(Wrap { trim: true }).block(block)
+    Paragraph::new(Text::from_iter(shown)).block(block)
+}
+
+/// The whole names of a channel and of who is at its ends.
+fn keys_of(side: &ChannelReport) -> Vec<String> {
+    let mut names = vec![
+        format!("channel point {}", side.point),
+        format!("our node {}", side.node),
+        format!("other end {}", side.counterparty),
+    ];
+    names.extend(side.peer.map(|peer| format!("its peer {peer}")));
+    names.extend(side.other_scids.iter().map(|scid| format!("further id {scid}")));
+    names
 }
 
 /// What can be pressed.
@@ -123,7 +158,8 @@ fn keys(view: &View) -> Line<'static> {
             filter => format!("/ filter: {} (Esc clears)", printable(filter)),
         };
         let sort = view.sort.name();
-        format!("q quit   ↑↓ choose   Enter why   s sort: {sort}{order}   r reverse   {filter}")
+        let why = if view.is_open { "Enter closes   PgDn scrolls" } else { "Enter why" };
+        format!("q quit   ↑↓ choose   {why}   s sort: {sort}{order}   r reverse   {filter}")
     };
     Line::styled(text, Style::new().add_modifier(Modifier::DIM))
 }
@@ -172,6 +208,39 @@ mod tests {
     }
 
     #[test]
+    fn what_there_is_no_room_for_is_scrolled_to() {
+        let mut view = View::default();
+        view.heard(Told { status: Ok(status()), why: None });
+        view.settle();
+        view.press(KeyCode::Enter.into());
+        let point = view.wanted().expect("a channel is chosen");
+        let why: Vec<String> = (1..=20).map(|n| format!("sentence {n}.")).collect();
+        view.heard(Told { status: Ok(status()), why: Some((point, Ok(why))) });
+        let shown = drawn(&mut view, 80, 24);
+        assert!(shown.contains("lines 1 to 9 of 24 (PgUp, PgDn)"), "{shown}");
+        for _ in 0..9 {
+            view.press(KeyCode::PageDown.into());
+        }
+        let shown = drawn(&mut view, 80, 24);
+        assert!(shown.contains("lines 16 to 24 of 24") && shown.contains("its peer"), "{shown}");
+    }
+
+    #[test]
+    fn what_is_wrong_stands_out_by_what_it_is_and_not_by_its_words() {
+        let mut status = status();
+        status.report.pauses[1].reason = Some("it CANNOT wait".to_owned());
+        let mut view = View::default();
+        view.heard(Told { status: Ok(status), why: None });
+        let lines = above(&view, 20).lines;
+        let style = |text: &str| {
+            let mut lines = lines.iter();
+            lines.find(|line| line.to_string().contains(text)).expect("it is said").style
+        };
+        assert_eq!(style("CANNOT"), Style::new());
+        assert_eq!((style("DOWN"), style("UNKNOWN")), (WRONG, WRONG));
+    }
+
+    #[test]
     fn any_size_of_screen_is_drawn() {
         let mut view = View::default();
         view.heard(Told { status: Ok(status()), why: None });
@@ -186,6 +255,7 @@ mod tests {
         let mut status = status();
         let channels = status.report.channels.clone();
         status.report.channels = channels.into_iter().cycle().take(1000).collect();
+        status.report.absent_channels.clear();
         for (channel, number) in status.report.channels.iter_mut().zip(0_u32..) {
             channel.scid = Scid::new(u64::from(number) << 40);
             channel.point = ChannelPoint::new([0; 32], number);
@@ -193,7 +263,7 @@ mod tests {
         let mut view = View::default();
         view.heard(Told { status: Ok(status), why: None });
         view.press(KeyCode::Char('r').into());
-        for (key, place, row) in [(KeyCode::Home, 1, "995x0x0"), (KeyCode::End, 1000, "4x0x0")] {
+        for (key, place, row) in [(KeyCode::Home, 1, "996x0x0"), (KeyCode::End, 1000, "3x0x0")] {
             view.press(key.into());
             let shown = drawn(&mut view, 160, 60);
             assert!(shown.contains(&format!("({place} of 1000)")), "{shown}");

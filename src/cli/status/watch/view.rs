@@ -6,6 +6,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::super::figures::printable;
 use super::super::row::pair;
+use super::super::text::sides;
 use super::Told;
 use crate::control::Status;
 use crate::core::report::ChannelReport;
@@ -13,6 +14,9 @@ use crate::ids::{ChannelPoint, NodeId};
 
 /// How many channels a page key goes on.
 const PAGE: usize = 20;
+
+/// How many lines it goes on in what is said of a channel.
+const SCROLL: usize = 5;
 
 /// The longest filter: more than any name has.
 const FILTER_CHARS_MAX: usize = 80;
@@ -34,6 +38,8 @@ pub(super) struct View {
     pub(super) is_typing: bool,
     /// Whether the chosen channel's sentences are shown.
     pub(super) is_open: bool,
+    /// How many lines of what is said of it are passed over.
+    pub(super) scroll: usize,
     /// The sentences, and of which channel.
     pub(super) why: Option<(ChannelPoint, Vec<String>)>,
     /// Which side is chosen: it stays so wherever the order takes it.
@@ -104,8 +110,14 @@ impl View {
             KeyCode::Char('s') => self.sort = self.sort.next(),
             KeyCode::Char('r') => self.is_reversed = !self.is_reversed,
             KeyCode::Char('/') => self.is_typing = true,
-            KeyCode::Enter => self.is_open = !self.is_open,
+            KeyCode::Enter => {
+                self.is_open = !self.is_open;
+                self.scroll = 0;
+            }
             KeyCode::Esc if self.is_open => self.is_open = false,
+            KeyCode::PageUp if self.is_open => self.scroll = self.scroll.saturating_sub(SCROLL),
+            // Drawing it holds that to what there is.
+            KeyCode::PageDown if self.is_open => self.scroll = self.scroll.saturating_add(SCROLL),
             KeyCode::Esc => self.filter.clear(),
             KeyCode::Up | KeyCode::Char('k') => self.go(|at, _| at.saturating_sub(1)),
             KeyCode::Down | KeyCode::Char('j') => self.go(|at, _| at.saturating_add(1)),
@@ -140,7 +152,21 @@ impl View {
         let rows = self.rows();
         let Some(last) = rows.len().checked_sub(1) else { return };
         let at = to(self.place(&rows), last).min(last);
-        self.chosen = rows.get(at).map(|channel| key(channel));
+        let chosen = rows.get(at).map(|channel| key(channel));
+        if chosen != self.chosen {
+            self.scroll = 0;
+        }
+        self.chosen = chosen;
+    }
+
+    /// The chosen channel's side, while it is looked at.
+    pub(super) fn side(&self) -> Option<&ChannelReport> {
+        let chosen = self.chosen.filter(|_| self.is_open);
+        self.sides().find(|side| Some(key(side)) == chosen)
+    }
+
+    fn sides(&self) -> impl Iterator<Item = &ChannelReport> {
+        self.status.iter().flat_map(sides)
     }
 
     /// Where the chosen channel stands among `rows`; the first, where it is not among them.
@@ -156,15 +182,14 @@ impl View {
 
     /// The channels that the filter lets through, in order.
     pub(super) fn rows(&self) -> Vec<&ChannelReport> {
-        let channels = self.status.iter().flat_map(|status| &status.report.channels);
         let wanted = self.filter.to_lowercase();
-        let mut rows: Vec<_> = channels.filter(|channel| is_like(channel, &wanted)).collect();
+        let mut rows: Vec<_> = self.sides().filter(|channel| is_like(channel, &wanted)).collect();
         // Equal ones keep the daemon's order, so that nothing jumps without a reason.
         match self.sort {
             Sort::Drift => rows.sort_by_key(|channel| Reverse(drift(channel))),
             Sort::Name => rows.sort_by_cached_key(|channel| pair(channel).to_lowercase()),
             Sort::Size => rows.sort_by_key(|channel| Reverse(channel.capacity)),
-            Sort::Last => rows.sort_by_key(|channel| Reverse(channel.last_at)),
+            Sort::Last => rows.sort_by_key(|channel| Reverse(channel.last_rebalance_at)),
             Sort::State => rows.sort_by_key(|channel| channel.rest.as_ref().map(|rest| &rest.code)),
         }
         if self.is_reversed {
@@ -247,20 +272,20 @@ mod tests {
     }
 
     fn shown(view: &View) -> Vec<String> {
-        view.rows().into_iter().map(pair).collect()
+        view.rows().into_iter().map(|side| side.scid.to_string()).collect()
     }
 
     #[test]
     fn each_order_has_its_key_and_its_reverse() {
         let mut view = view();
         for (keys, first) in [
-            ("", "alice > 03eeeeee…"),
-            ("s", "alice > 03eeeeee…"),
-            ("s", "alice > Dörte ☂ 傘"),
-            ("s", "alice > bob"),
-            ("s", "alice > Dörte ☂ 傘"),
-            ("s", "alice > 03eeeeee…"),
-            ("r", "alice > carol"),
+            ("", "700126x3x2"),
+            ("s", "700125x1x0"),
+            ("s", "700124x12x1"),
+            ("s", "700123x1x0"),
+            ("s", "700124x12x1"),
+            ("s", "700126x3x2"),
+            ("r", "700123x1x0"),
         ] {
             press(&mut view, keys);
             assert_eq!(shown(&view)[0], first, "{:?}", view.sort);
@@ -270,12 +295,13 @@ mod tests {
     #[test]
     fn a_filter_finds_names_ids_and_states() {
         for (filter, count) in [
-            ("CAROL", 1),
-            ("alice", 5),
+            ("CAROL", 4),
+            ("alice", 8),
             ("700125", 2),
-            ("16000000x5", 1),
+            ("16000000x5", 2),
             ("cooling", 1),
             ("asks", 1),
+            ("away", 1),
             ("1111", 1),
             ("nobody", 0),
             ("q", 0),
@@ -284,7 +310,7 @@ mod tests {
             assert_eq!(press(&mut view, &format!("/{filter}>")), Flow::Stay);
             assert_eq!(view.rows().len(), count, "{filter}");
             press(&mut view, "<");
-            assert_eq!(view.rows().len(), 5, "Esc shows all again");
+            assert_eq!(view.rows().len(), 8, "Esc shows all again");
         }
     }
 
@@ -300,11 +326,28 @@ mod tests {
         view.settle();
         assert_eq!(view.wanted(), Some(wanted));
         press(&mut view, "Gj");
-        assert_eq!(view.place(&view.rows()), 4, "the end is the end");
+        assert_eq!(view.place(&view.rows()), 7, "the end is the end");
         press(&mut view, "gk");
         assert_eq!(view.place(&view.rows()), 0);
         press(&mut view, ">");
         assert_eq!(view.wanted(), None, "nothing is open");
+    }
+
+    #[test]
+    fn page_keys_scroll_what_is_said_and_another_channel_begins_at_its_first_line() {
+        let mut view = view();
+        let page = |view: &mut View, code: KeyCode| view.press(code.into());
+        page(&mut view, KeyCode::Enter);
+        let wanted = view.wanted();
+        page(&mut view, KeyCode::PageDown);
+        assert_eq!((view.scroll, view.wanted()), (SCROLL, wanted));
+        page(&mut view, KeyCode::PageUp);
+        page(&mut view, KeyCode::PageUp);
+        assert_eq!(view.scroll, 0);
+        page(&mut view, KeyCode::PageDown);
+        press(&mut view, "j");
+        assert_eq!(view.scroll, 0);
+        assert_ne!(view.wanted(), wanted);
     }
 
     #[test]
