@@ -9,7 +9,7 @@ use tightrope::core::decide::decide;
 use tightrope::core::event::{Event, OwnNode};
 use tightrope::core::invoice::Network;
 use tightrope::core::ledger::Ledger;
-use tightrope::core::policy::{Limits, Policy, Settings};
+use tightrope::core::policy::{Limits, Override, Policy, Settings};
 use tightrope::ids::{ChannelPoint, NodeId, Scid};
 use tightrope::time::Time;
 use tightrope::units::Msat;
@@ -66,29 +66,32 @@ fn deciding(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A core with both nodes connected and all channels listed, in a dry run, so that an update
+/// A core with both nodes connected and so many channels listed, in a dry run, so that an update
 /// always has all its work to do and nothing stays open.
-fn busy_core() -> Core {
-    let limits = Limits { base: Policy::default(), overrides: Vec::new() };
+fn busy_core(count: u64, overrides: Vec<Override>) -> Core {
+    let limits = Limits { base: Policy::default(), overrides };
     let settings = Settings { limits, dry_run: true, ..Settings::default() };
     let mut core = Core::new(settings, Ledger::new(Policy::default().period), now(), [0; 32]);
-    for (id, alias) in [(ALICE, "alice"), (BOB, "bob")] {
-        let alias = alias.to_owned();
-        let own = OwnNode {
-            id,
-            alias,
-            network: Network::Regtest,
-            rebalances: true,
-            can_hold: false,
-            proof: None,
-        };
-        core.handle(now(), Event::NodeConnected(own));
-    }
+    connect(&mut core, ALICE, "alice");
+    connect(&mut core, BOB, "bob");
     for (node, with) in [(ALICE, BOB), (BOB, ALICE)] {
-        let channels = (0..CHANNELS).map(|n| channel(n, with, node == ALICE)).collect();
+        let channels = (0..count).map(|n| channel(n, with, node == ALICE)).collect();
         core.handle(now(), Event::ChannelsListed { node, with: None, channels });
     }
     core
+}
+
+/// One of the nodes answers.
+fn connect(core: &mut Core, id: NodeId, alias: &str) {
+    let own = OwnNode {
+        id,
+        alias: alias.to_owned(),
+        network: Network::Regtest,
+        rebalances: true,
+        can_hold: false,
+        proof: None,
+    };
+    core.handle(now(), Event::NodeConnected(own));
 }
 
 const fn now() -> Time {
@@ -96,7 +99,7 @@ const fn now() -> Time {
 }
 
 fn handling(criterion: &mut Criterion) {
-    let mut core = busy_core();
+    let mut core = busy_core(CHANNELS, Vec::new());
     let mut group = criterion.benchmark_group("core");
     group.sample_size(20);
     group.bench_function("one channel update among 10,000 channels", |bencher| {
@@ -115,5 +118,36 @@ fn handling(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, deciding, handling);
+/// The loop makes it between two payments, whenever somebody asks.
+fn reporting(criterion: &mut Criterion) {
+    let overrides = (0..100).map(|n| Override {
+        id: format!("alice:{}", Scid::new(n)),
+        payments_max: Some(5),
+        ..Override::default()
+    });
+    let mut down = busy_core(1_000, Vec::new());
+    down.handle(now(), Event::NodeDisconnected { node: BOB });
+    let mut group = criterion.benchmark_group("core");
+    group.sample_size(20);
+    for (name, core) in [
+        ("a report of 1,000 channels, both sides", busy_core(1_000, Vec::new())),
+        ("the same with limits for 100 of them", busy_core(1_000, overrides.collect())),
+        ("the same with one node down", down),
+    ] {
+        group.bench_function(name, |bencher| bencher.iter(|| black_box(core.report())));
+    }
+    group.bench_function("a node with 1,000 channels goes and comes back", |bencher| {
+        let mut core = busy_core(1_000, Vec::new());
+        bencher.iter(|| {
+            core.handle(now(), Event::NodeDisconnected { node: BOB });
+            connect(&mut core, BOB, "bob");
+            let channels = (0..1_000).map(|n| channel(n, ALICE, false)).collect();
+            let listed = Event::ChannelsListed { node: BOB, with: None, channels };
+            black_box(core.handle(now(), listed));
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, deciding, handling, reporting);
 criterion_main!(benches);

@@ -3,9 +3,11 @@
 //! The commands' own tests show it. The daemon's head above it is written by hand; that it is
 //! filled in rightly is tested where the daemon is.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use expect_test::expect_file;
+use serde_json::Value;
 use tightrope::control::{LogStatus, SlotStatus, Status, SwarmStatus};
 use tightrope::core::Core;
 use tightrope::core::channel::{Channel, Commitment, Constraints};
@@ -19,6 +21,8 @@ use tightrope::core::record::{Attempt, Bill, Entry, InvoiceKind, Pause, Record, 
 use tightrope::ids::{ChannelPoint, NodeId, PaymentHash, PeerKey, RebalanceId, Scid};
 use tightrope::time::Time;
 use tightrope::units::Msat;
+
+use crate::docs::{document, table};
 
 /// The moment of the status.
 const NOW: Time = Time::from_unix_ms(1_750_000_000_000);
@@ -282,4 +286,42 @@ fn a_status_shows_a_core_in_each_of_its_states() {
     };
     let text = serde_json::to_string_pretty(&status).expect("it is written");
     expect_file!["../data/cli/status.json"].assert_eq(&(text + "\n"));
+}
+
+#[test]
+fn each_field_of_a_status_is_explained_and_no_other() {
+    let status: Value =
+        serde_json::from_str(include_str!("../data/cli/status.json")).expect("a status");
+    let mut fields = BTreeSet::new();
+    collect(&status, "", &mut fields);
+    let rows = table(&document("docs/control.md"), "| field | means |");
+    let told: BTreeSet<String> =
+        rows.iter().flat_map(|cells| cells[0].split(", ").map(|it| it.replace('`', ""))).collect();
+    assert_eq!(told, fields);
+}
+
+/// The names of all fields of `value` that are no objects, and of those that may be missing.
+fn collect(value: &Value, name: &str, into: &mut BTreeSet<String>) {
+    // The absent ones have the same fields; what a scope names is one word of it.
+    let is_like_another = ["absentPeers", "absentChannels"].contains(&name);
+    let is_optional = ["channels[].rest", "channels[].cap"].contains(&name);
+    match value {
+        _ if is_like_another => {}
+        Value::Object(fields) if !name.ends_with("[].scope") && !name.ends_with("pausedBy[]") => {
+            if is_optional {
+                into.insert(name.to_owned());
+            }
+            for (field, value) in fields {
+                let dot = if name.is_empty() { "" } else { "." };
+                collect(value, &format!("{name}{dot}{field}"), into);
+            }
+        }
+        Value::Array(values) => {
+            let are_objects = values.iter().all(Value::is_object);
+            let items = if are_objects || name == "clockStepsMs" { "[]" } else { "" };
+            values.iter().for_each(|value| collect(value, &format!("{name}{items}"), into));
+        }
+        Value::Null if is_optional => {}
+        _ => drop(into.insert(name.to_owned())),
+    }
 }
