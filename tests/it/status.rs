@@ -322,6 +322,8 @@ fn collect(value: &Value, name: &str, into: &mut BTreeSet<String>) {
             values.iter().for_each(|value| collect(value, &format!("{name}{items}"), into));
         }
         Value::Null if is_optional => {}
-        _ => drop(into.insert(name.to_owned())),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            into.insert(name.to_owned());
+        }
     }
 }
