@@ -11,6 +11,7 @@ use super::desk::{self, Desk, Wanted};
 use super::execute::Effect;
 use super::input::Input;
 use super::run::Run;
+use super::tell;
 use crate::config::{Changes, Config, ConfigError};
 use crate::control::{Answer, Asked, Done, LogStatus, Pause, Question, Status, Unknown};
 use crate::core::event::Event;
@@ -124,7 +125,7 @@ impl Run {
         let outcome = outcome.map(|next| self.adopt(next, desk));
         desk.figures.reloaded(outcome.is_ok());
         if let Err(faults) = &outcome {
-            self.say(format!("{}: {}", desk::NOT_TAKEN_IN, faults.join("; ")));
+            self.say(format!("{}: {}", tell::NOT_TAKEN_IN, faults.join("; ")));
         }
         if let Some(answer) = answer {
             // Whoever asked may be gone.

@@ -26,9 +26,6 @@ use crate::time::Time;
 /// How many questions may wait for the loop.
 const QUESTIONS_MAX: usize = 16;
 
-/// How it begins when a configuration is refused.
-pub(super) const NOT_TAKEN_IN: &str = "the configuration was not taken in, and all stays as it was";
-
 /// Where the configuration comes from, and who else goes by it.
 pub struct Source {
     /// Reads the configuration. May block for as long as a disk does.

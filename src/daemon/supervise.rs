@@ -82,7 +82,7 @@ pub(super) async fn supervise(
     loop {
         let began = Instant::now();
         let speaking = session(&slot, speaker.as_ref(), &figures, &inputs);
-        let (node, error) = speaking.instrument(tell::node(&slot)).await;
+        let (node, error) = speaking.instrument(tell::node(slot.index, &slot.node.socket)).await;
         let lasted = node.map(|_| began.elapsed());
         let error = tell::chain(&error);
         let gone = Input::Disconnected { slot: slot.index, node, error };

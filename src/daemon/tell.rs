@@ -6,8 +6,6 @@
 
 use tracing::{Level, Span, error_span};
 
-use super::desk::NOT_TAKEN_IN;
-use super::supervise::Slot;
 use super::systemd;
 use crate::audit::{Mask, Opened};
 use crate::clock::Step;
@@ -18,9 +16,9 @@ use crate::ids::PeerKey;
 use crate::swarm;
 
 /// What is told while we speak with a node of ours. Its key is recorded once it has said it.
-pub(super) fn node(slot: &Slot) -> Span {
+pub(super) fn node(index: usize, socket: &str) -> Span {
     let key = tracing::field::Empty;
-    error_span!("node", index = slot.index, socket = slot.node.socket, publicKey = key)
+    error_span!("node", index, socket, publicKey = key)
 }
 
 /// What is told of an action: of its attempt, and within that of the node that acts.
@@ -101,6 +99,9 @@ pub(super) fn hold_key_lost(invoices: usize) {
          taken, and returns to the payer when it expires, unless hold-key comes back from a backup"
     );
 }
+
+/// How it begins when a configuration is refused.
+pub(super) const NOT_TAKEN_IN: &str = "the configuration was not taken in, and all stays as it was";
 
 /// The configuration was read again.
 pub(super) fn reload(outcome: &Result<Changes, Vec<String>>) {
