@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use serde_json::json;
@@ -79,7 +80,9 @@ enum Command {
     /// Explain in sentences why something or nothing happens on a channel.
     #[command(after_help = "Example: tightrope --config /etc/tightrope why 700123x1x0")]
     Why {
-        /// The channel: any of its ids, its channel point, or the alias of the node at its end.
+        /// The channel: any of its ids (700123x1x0, 700123:1:0, LND's chan_id, alias:id), its
+        /// funding output, or the alias or key of a node whose only channel it is.
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         channel: String,
         #[command(flatten)]
         door: Door,

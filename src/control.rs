@@ -86,6 +86,8 @@ pub enum Answer {
     Done(Done),
     /// Nothing has that name.
     Unknown(Unknown),
+    /// The name may mean several things.
+    Ambiguous(Ambiguous),
     /// It cannot be done: every fault.
     Faulty(Faulty),
     /// The figures.
@@ -108,6 +110,31 @@ pub struct Unknown {
     pub unknown: String,
     /// What is near it, the nearest first.
     pub nearest: Vec<String>,
+    /// The sockets whose nodes have not answered since the start: they go by their whole keys.
+    #[serde(default)]
+    pub silent: Vec<String>,
+}
+
+/// A name may mean several things.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ambiguous {
+    /// The name.
+    pub ambiguous: String,
+    /// What it may mean; not more than can be looked through.
+    pub meanings: Vec<Meaning>,
+    /// How many further meanings there are.
+    pub more: usize,
+}
+
+/// One of several things that a name may mean.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Meaning {
+    /// A name that means nothing else.
+    pub name: String,
+    /// What it is, in words.
+    pub what: String,
 }
 
 /// What is in the way.

@@ -17,7 +17,7 @@ mod budget;
 pub mod channel;
 pub mod decide;
 pub mod event;
-mod find;
+pub mod find;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod held;

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
+
 use super::door::{Door, say_done, wait};
 use crate::control::Pause;
 use crate::time::{SpanError, parse_span, whole_ms};
@@ -11,8 +13,10 @@ use crate::time::{SpanError, parse_span, whole_ms};
 /// What is to be paused, and how.
 #[derive(Debug, clap::Args)]
 pub(super) struct PauseArgs {
-    /// Where: all, or a node, a peer or a channel by any name that status shows.
-    #[arg(default_value = "all")]
+    /// Where: all; a node by its alias or key; a channel by any of its ids (700123x1x0,
+    /// 700123:1:0, LND's chan_id, alias:id) or its funding output; a peer by its key. Of a key, the
+    /// first 8 digits are enough. A legacy peer has a new key after each start: pause its nodes.
+    #[arg(default_value = "all", value_parser = NonEmptyStringValueParser::new())]
     scope: String,
     /// For how long, such as 2h; until resume where this is missing.
     #[arg(long = "for", value_name = "TIME", value_parser = span)]
@@ -27,8 +31,9 @@ pub(super) struct PauseArgs {
 /// What may be paid again.
 #[derive(Debug, clap::Args)]
 pub(super) struct ResumeArgs {
-    /// Where: as it was paused.
-    #[arg(default_value = "all")]
+    /// Which pause: named as it was paused, or by the key that why and status show. all lifts the
+    /// pause of all, and no other.
+    #[arg(default_value = "all", value_parser = NonEmptyStringValueParser::new())]
     scope: String,
     #[command(flatten)]
     door: Door,
@@ -53,7 +58,7 @@ pub(super) fn resume(args: &ResumeArgs, dir: &Path) -> anyhow::Result<ExitCode> 
 /// A length of time that is worth a pause.
 fn span(text: &str) -> Result<Duration, String> {
     match parse_span(text) {
-        Ok(span) if span.is_zero() => Err("a pause of no length pauses nothing".to_owned()),
+        Ok(span) if whole_ms(span) == 0 => Err("a pause of no length pauses nothing".to_owned()),
         read => read.map_err(|error: SpanError| error.to_string()),
     }
 }

@@ -19,7 +19,7 @@ use serde_json::json;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::{ANSWER_TIME_MAX, Done, Faulty, Pause, Status, Unknown};
+use super::{ANSWER_TIME_MAX, Ambiguous, Done, Faulty, Pause, Status, Unknown};
 use crate::core::report::Why;
 
 /// The largest reply that is read: a status of tens of thousands of channels.
@@ -113,8 +113,11 @@ pub enum ClientError {
         source: serde_json::Error,
     },
     /// Nothing has that name.
-    #[error("nothing is called {:?}{}", .0.unknown, nearest(.0))]
+    #[error("nothing is called {:?}{}{}", .0.unknown, nearest(.0), silent(.0))]
     Unknown(Unknown),
+    /// The name may mean several things.
+    #[error("{:?} may mean several things; name one of them:\n  {}", .0.ambiguous, meanings(.0))]
+    Ambiguous(Ambiguous),
     /// It cannot be done.
     #[error("it cannot be done:\n  {}", .0.faults.join("\n  "))]
     Faulty(Faulty),
@@ -129,10 +132,34 @@ pub enum ClientError {
 }
 
 fn nearest(unknown: &Unknown) -> impl Display {
-    match unknown.nearest.as_slice() {
-        [] => String::new(),
-        nearest => format!(" (did you mean {}?)", nearest.join(", ")),
+    // Aliases are others' words: none of them steers a terminal.
+    let nearest = unknown.nearest.iter().map(|name| name.escape_debug().to_string());
+    let nearest: Vec<String> = nearest.collect();
+    if nearest.is_empty() {
+        return String::new();
     }
+    format!(" (did you mean {}?)", nearest.join(", "))
+}
+
+fn silent(unknown: &Unknown) -> impl Display {
+    if unknown.silent.is_empty() {
+        return String::new();
+    }
+    format!(
+        "\n  no answer from {}\n  (before its first one, a node goes by its whole key, and its \
+         channels by their points)",
+        unknown.silent.join(", ")
+    )
+}
+
+fn meanings(ambiguous: &Ambiguous) -> impl Display {
+    let meanings = ambiguous.meanings.iter();
+    let mut lines: Vec<String> =
+        meanings.map(|meaning| format!("{}  {}", meaning.name, meaning.what)).collect();
+    if ambiguous.more > 0 {
+        lines.push(format!("and {} more", ambiguous.more));
+    }
+    lines.join("\n  ")
 }
 
 impl Client {
@@ -195,6 +222,9 @@ impl Client {
             StatusCode::OK => Ok(()),
             StatusCode::NOT_FOUND if said().is_some_and(|said| said.get("unknown").is_some()) => {
                 Err(ClientError::Unknown(parse(reply)?))
+            }
+            StatusCode::CONFLICT if said().is_some_and(|said| said.get("ambiguous").is_some()) => {
+                Err(ClientError::Ambiguous(parse(reply)?))
             }
             StatusCode::CONFLICT => Err(ClientError::Faulty(parse(reply)?)),
             status => {

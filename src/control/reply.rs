@@ -26,6 +26,7 @@ pub(super) fn answer(answer: &Answer) -> Reply {
         Answer::Why(why) => json_body(StatusCode::OK, why),
         Answer::Done(done) => json_body(StatusCode::OK, done),
         Answer::Unknown(unknown) => json_body(StatusCode::NOT_FOUND, unknown),
+        Answer::Ambiguous(ambiguous) => json_body(StatusCode::CONFLICT, ambiguous),
         Answer::Faulty(faulty) => json_body(StatusCode::CONFLICT, faulty),
         Answer::Metrics(text) => reply(StatusCode::OK, METRICS_TYPE, text.clone().into()),
     }

@@ -31,7 +31,7 @@ use super::reply::{self, Reply};
 use super::route::{Miss, Route};
 use super::socket::SocketFile;
 use super::token::Token;
-use super::{ANSWER_TIME_MAX, Answer, Asked, ControlError, ControlSettings, Question};
+use super::{ANSWER_TIME_MAX, Answer, Asked, ControlError, ControlSettings, Pause, Question};
 
 /// The largest body that is read: what is asked fits into a few lines.
 const BODY_SIZE_MAX: usize = 16 * 1024;
@@ -265,14 +265,29 @@ async fn question(route: Route, body: Incoming) -> Result<Option<Question>, Stri
         Route::List => return Ok(None),
         Route::Status => Question::Status,
         Route::Why { channel } => Question::Why { channel },
-        Route::Pause => Question::Pause(read(body).await?),
+        Route::Pause => {
+            let pause: Pause = read(body).await?;
+            if pause.for_ms == Some(0) {
+                return Err("forMs: a pause of no length pauses nothing".to_owned());
+            }
+            Question::Pause(Pause { scope: named(pause.scope)?, ..pause })
+        }
         Route::Resume => {
             let Resume { scope } = read(body).await?;
-            Question::Resume { scope }
+            Question::Resume { scope: named(scope)? }
         }
         Route::Reload => Question::Reload,
         Route::Metrics => Question::Metrics,
     }))
+}
+
+/// A name, if it is one.
+fn named(scope: String) -> Result<String, String> {
+    if scope.trim().is_empty() {
+        Err("scope: an empty name names nothing".to_owned())
+    } else {
+        Ok(scope)
+    }
 }
 
 /// The body of `/resume`.

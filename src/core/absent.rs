@@ -1,7 +1,7 @@
 //! [`Absent`]: who is away, and what was last seen there, for people.
 //!
 //! Views and the roster forget whoever is gone, so that nothing is decided on what is old. What is
-//! remembered here, [`super::report`] alone reads: no rule about money may.
+//! remembered here, [`super::report`] and [`super::find`] alone read: no rule about money may.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -126,8 +126,13 @@ impl Absent {
         });
     }
 
+    /// The sides of nodes that are down, as they last stood.
+    pub(super) fn sides(&self) -> impl Iterator<Item = &ChannelReport> {
+        self.sides.values()
+    }
+
     /// The nodes that nobody speaks for any longer: who last did, and until when.
-    fn unclaimed(&self) -> BTreeMap<NodeId, (&ClaimReport, Option<Time>)> {
+    pub(super) fn unclaimed(&self) -> BTreeMap<NodeId, (&ClaimReport, Option<Time>)> {
         let claims = self.peers.iter().flat_map(|peer| {
             let owned = peer.nodes.iter().filter(|claim| claim.is_owner);
             owned.map(|claim| (claim.node, (claim, peer.left_at)))

@@ -76,9 +76,11 @@ impl Core {
         self.roster.policy(peer, point).is_some_and(|policy| policy.is_paused)
     }
 
-    /// The pause that holds for a payment between two nodes over a channel, or one of them.
+    /// The pause that holds for a payment between two nodes over a channel; of several, the one
+    /// that ends last.
     pub(super) fn paused(&self, nodes: [NodeId; 2], point: ChannelPoint) -> Option<&Pause> {
-        self.pauses_of(nodes, point).next()
+        let end = |pause: &&Pause| pause.until.map_or(u64::MAX, Time::unix_ms);
+        self.pauses_of(nodes, point).max_by_key(end)
     }
 
     /// The pauses that hold for a payment between two nodes over a channel.

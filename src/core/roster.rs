@@ -225,6 +225,15 @@ impl Roster {
         Ok(())
     }
 
+    /// The nodes that a peer speaks for, or says it does.
+    pub(crate) fn claims_of(&self, peer: PeerKey) -> impl Iterator<Item = (NodeId, &Claim)> {
+        let nodes = self.peers.get(&peer).into_iter().flat_map(|known| &known.nodes);
+        nodes.filter_map(move |node| {
+            let claim = self.claims.get(node)?.iter().find(|claim| claim.peer == peer)?;
+            Some((*node, claim))
+        })
+    }
+
     /// The nodes that anybody speaks for.
     pub(crate) fn claimed(&self) -> impl Iterator<Item = NodeId> {
         self.claims.keys().copied()

@@ -87,6 +87,11 @@ impl Views {
         shared.map(|(point, _)| *point).collect()
     }
 
+    /// The nodes at the other ends of all channels.
+    pub(crate) fn counterparties(&self) -> impl Iterator<Item = NodeId> {
+        self.by_point.values().flat_map(BTreeMap::values).map(|view| view.channel.counterparty)
+    }
+
     /// How many channels `node` has with `counterparty`.
     pub(crate) fn channels_between(&self, node: NodeId, counterparty: NodeId) -> usize {
         let views = self.by_point.values().filter_map(|sides| sides.get(&node));

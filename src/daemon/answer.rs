@@ -3,7 +3,9 @@
 //! An answer is a picture, or says what was recorded once that is durable. Nothing here waits, so
 //! nobody who asks holds up a payment.
 
-use std::time::Duration;
+mod place;
+#[cfg(test)]
+mod tests;
 
 use tokio::sync::oneshot;
 
@@ -13,15 +15,9 @@ use super::input::Input;
 use super::run::Run;
 use super::tell;
 use crate::config::{Changes, Config, ConfigError};
-use crate::control::{Answer, Asked, Done, LogStatus, Pause, Question, Status, Unknown};
+use crate::control::{Answer, Asked, Done, LogStatus, Question, Status};
 use crate::core::event::Event;
 use crate::core::narrative::Narrative;
-use crate::core::record;
-
-/// How many names that are near an unknown one are told.
-const NEAREST_MAX: usize = 3;
-/// The longest name that is compared with others, in characters: longer than any key or alias.
-const NAME_CHARS_MAX: usize = 100;
 
 impl Run {
     /// Does what the operator wants.
@@ -30,49 +26,24 @@ impl Run {
             Wanted::Answer(asked) => asked,
             Wanted::Reload => return self.reread(desk, None),
         };
+        // What is said is of this moment, however long nothing has happened.
+        self.handle(Event::Woken);
         let said = match question {
             Question::Status => Answer::Status(Box::new(self.status(desk))),
             Question::Metrics => return self.measure(desk, answer),
             Question::Why { channel } => self.why(channel),
-            Question::Pause(pause) => match self.pause_event(pause) {
+            Question::Pause(pause) => match self.pause(pause) {
                 Ok((event, done)) => return self.record_and_say(event, done, answer),
-                Err(unknown) => unknown,
+                Err(said) => said,
             },
-            Question::Resume { scope } => match self.core.scope_named(&scope) {
-                Some(named) => {
-                    let done = format!("new payments are allowed again: {scope}");
-                    return self.record_and_say(Event::ResumeAsked(named), done, answer);
-                }
-                None => Answer::Unknown(self.unknown(scope)),
+            Question::Resume { scope } => match self.resume(scope) {
+                Ok((event, done)) => return self.record_and_say(event, done, answer),
+                Err(said) => said,
             },
             Question::Reload => return self.reread(desk, Some(answer)),
         };
         // Whoever asked may be gone.
         drop(answer.send(said));
-    }
-
-    fn why(&self, channel: String) -> Answer {
-        match self.core.channels_named(&channel)[..] {
-            [point] => Answer::Why(Box::new(self.core.why(point))),
-            [] => Answer::Unknown(self.unknown(channel)),
-            // One of several is meant: which, only an id tells.
-            [..] => Answer::Unknown(Unknown {
-                nearest: self.core.scids_named(&channel),
-                unknown: channel,
-            }),
-        }
-    }
-
-    /// What a wish to pause comes to, and what is said of it.
-    fn pause_event(&mut self, pause: Pause) -> Result<(Event, String), Answer> {
-        let Some(scope) = self.core.scope_named(&pause.scope) else {
-            return Err(Answer::Unknown(self.unknown(pause.scope)));
-        };
-        let until = pause.for_ms.map(|ms| self.clock.now() + Duration::from_millis(ms));
-        let end = until.map_or_else(|| "until resumed".to_owned(), |at| format!("until {at}"));
-        let done = format!("new payments are paused {end}: {}", pause.scope);
-        let pause = record::Pause { scope, until, reason: pause.reason };
-        Ok((Event::PauseAsked(pause), done))
     }
 
     /// Says that something is done once the record of it is durable. Where the log fails, whoever
@@ -143,14 +114,6 @@ impl Run {
         });
         self.handle(Event::SettingsChanged(settings));
         changes
-    }
-
-    fn unknown(&self, name: String) -> Unknown {
-        let wanted: String = name.to_lowercase().chars().take(NAME_CHARS_MAX).collect();
-        let mut names = self.core.names();
-        names.sort_by_cached_key(|it| strsim::damerau_levenshtein(&wanted, &it.to_lowercase()));
-        names.truncate(NEAREST_MAX);
-        Unknown { unknown: name, nearest: names }
     }
 }
 

@@ -131,6 +131,15 @@ impl Slots {
         })
     }
 
+    /// The sockets of those that have never answered: their nodes have no name yet.
+    pub(super) fn silent(&self) -> Vec<String> {
+        let is_silent = |entry: &&Entry| match entry.state {
+            State::Untried | State::Down { .. } => entry.last.is_none(),
+            State::Up { .. } | State::Duplicate { .. } => false,
+        };
+        self.0.iter().filter(is_silent).map(|entry| entry.socket.clone()).collect()
+    }
+
     /// As `status` shows them.
     pub(super) fn statuses(&self) -> Vec<SlotStatus> {
         self.0.iter().map(Entry::status).collect()

@@ -14,8 +14,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tightrope::control::{
-    Answer, Asked, Client, ClientError, ControlError, ControlSettings, Done, Faulty, Pause,
-    Question, Server, Status, Unknown,
+    Ambiguous, Answer, Asked, Client, ClientError, ControlError, ControlSettings, Done, Faulty,
+    Meaning, Pause, Question, Server, Status, Unknown,
 };
 use tightrope::core::report::Why;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -73,9 +73,11 @@ async fn stand_in(mut questions: mpsc::Receiver<Asked>) -> Vec<Question> {
         let reply = match &question {
             Question::Status => Answer::Status(Box::new(status())),
             Question::Why { channel } if channel == "Dörte/☂" => Answer::Why(Box::new(why())),
+            Question::Why { channel } if channel == "bob" => Answer::Ambiguous(several()),
             Question::Why { channel } => Answer::Unknown(Unknown {
                 unknown: channel.clone(),
-                nearest: vec!["700123x1x0".to_owned(), "carol".to_owned()],
+                nearest: vec!["700123x1x0".to_owned(), "ca\u{1b}rol".to_owned()],
+                silent: if channel == "alice" { vec!["10.0.0.1:10009".to_owned()] } else { vec![] },
             }),
             Question::Pause(Pause { scope, .. }) => {
                 Answer::Done(Done { done: format!("paused: {scope}") })
@@ -91,6 +93,14 @@ async fn stand_in(mut questions: mpsc::Receiver<Asked>) -> Vec<Question> {
         drop(answer.send(reply));
     }
     all
+}
+
+fn several() -> Ambiguous {
+    let meaning = |n: u8| Meaning {
+        name: format!("0{n}…:0"),
+        what: format!("the channel 0x0x{n} of \"alice\" with \"bob\""),
+    };
+    Ambiguous { ambiguous: "bob".to_owned(), meanings: vec![meaning(1), meaning(2)], more: 3 }
 }
 
 fn status() -> Status {
@@ -140,7 +150,7 @@ async fn each_question_reaches_the_loop_and_each_answer_the_client() {
     let faulty = client.reload().await.expect_err("faults");
     assert_eq!(faulty.to_string(), "it cannot be done:\n  limits: no\n  log.level: no");
     let unknown = client.why("700123").await.expect_err("no such channel");
-    let words = "nothing is called \"700123\" (did you mean 700123x1x0, carol?)";
+    let words = "nothing is called \"700123\" (did you mean 700123x1x0, ca\\u{1b}rol?)";
     assert_eq!(unknown.to_string(), words);
 
     let asked = stand.close().await;
@@ -174,6 +184,9 @@ async fn what_is_wrong_with_a_request_is_said_with_its_code() {
         (post("/pause", "{}"), 400, "missing field `scope`"),
         (post("/pause", r#"{"scope": "all", "untill": 1}"#), 400, "untill"),
         (post("/pause", r#"{"scope": "all", "forMs": -1}"#), 400, "-1"),
+        (post("/pause", r#"{"scope": "all", "forMs": 0}"#), 400, "pauses nothing"),
+        (post("/pause", r#"{"scope": ""}"#), 400, "names nothing"),
+        (post("/resume", r#"{"scope": " "}"#), 400, "names nothing"),
         (post("/resume", r#"{"scope": 1}"#), 400, "expected a string"),
         (post("/resume", &large), 400, "length limit"),
         (post("/reload", ""), 409, "log.level: no"),

@@ -9,6 +9,7 @@ mod floods;
 mod held;
 mod names;
 mod offers;
+mod pauses;
 mod settings;
 mod waiting;
 mod why;

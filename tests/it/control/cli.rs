@@ -64,9 +64,9 @@ async fn each_command_says_what_the_daemon_did() {
         &stand,
         &["why", "700123"],
         expect![[r#"
-        tightrope: nothing is called "700123" (did you mean 700123x1x0, carol?)
-        exit 1
-    "#]],
+            tightrope: nothing is called "700123" (did you mean 700123x1x0, ca\u{1b}rol?)
+            exit 1
+        "#]],
     )
     .await;
     check(
@@ -117,6 +117,35 @@ async fn each_command_says_what_the_daemon_did() {
 }
 
 #[tokio::test]
+async fn a_name_that_is_not_one_is_answered_with_names_that_are() {
+    let stand = stand();
+    check(
+        &stand,
+        &["why", "alice"],
+        expect![[r#"
+        tightrope: nothing is called "alice" (did you mean 700123x1x0, ca\u{1b}rol?)
+          no answer from 10.0.0.1:10009
+          (before its first one, a node goes by its whole key, and its channels by their points)
+        exit 1
+    "#]],
+    )
+    .await;
+    check(
+        &stand,
+        &["why", "bob"],
+        expect![[r#"
+        tightrope: "bob" may mean several things; name one of them:
+          01…:0  the channel 0x0x1 of "alice" with "bob"
+          02…:0  the channel 0x0x2 of "alice" with "bob"
+          and 3 more
+        exit 1
+    "#]],
+    )
+    .await;
+    stand.close().await;
+}
+
+#[tokio::test]
 async fn a_command_without_a_daemon_says_where_it_looked() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for args in [&["status"] as &[&str], &["why", "a"], &["pause"], &["resume"], &["reload"]] {
@@ -133,6 +162,10 @@ async fn a_command_without_a_daemon_says_where_it_looked() {
         &["pause", "--for", "0s"],
         &["pause", "--for", "soon"],
         &["pause", "--dry-run"],
+        &["pause", ""],
+        &["pause", "--for", "0.5ms"],
+        &["resume", ""],
+        &["why", ""],
         &["why"],
     ] {
         assert_eq!(run(&folder, args).await.status.code(), Some(64), "{args:?}");
