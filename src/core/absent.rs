@@ -1,7 +1,8 @@
 //! [`Absent`]: who is away, and what was last seen there, for people.
 //!
 //! Views and the roster forget whoever is gone, so that nothing is decided on what is old. What is
-//! remembered here, [`super::report`] and [`super::find`] alone read: no rule about money may.
+//! remembered here, [`super::report`], [`super::why`] and [`super::find`] alone read: no rule about
+//! money may.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::Core;
+use super::absent::Away;
 use super::decide::Rest;
 use super::peer::Party;
 use super::record::{Pause, Scope};
@@ -127,6 +128,15 @@ impl Core {
         let name = self.called(side.counterparty);
         let (peer, version) = match self.party(side.counterparty) {
             None => {
+                let away = self.absent.unclaimed();
+                if let Some((claim, Some(left_at))) = away.get(&side.counterparty) {
+                    let left = self.at(*left_at);
+                    let name = if claim.alias.is_empty() { &name } else { &claim.alias };
+                    return vec![format!(
+                        "The peer that spoke for {name} left {left}. \
+                         The channel is left alone until one does again."
+                    )];
+                }
                 return vec![format!(
                     "No peer speaks for {name}: it is not of the cluster, or its daemon is away. \
                      The channel is left alone until one does."
@@ -173,18 +183,22 @@ impl Core {
         format!("Our operator paused payments {place}{reason}. {end} tightrope resume {scope}.")
     }
 
-    /// Why nothing is known of a channel at this moment.
+    /// Why nothing new is known of a channel at this moment, and how it last stood.
     fn absent(&self, point: ChannelPoint) -> Vec<String> {
-        let ends = self.watched.get(&point).into_iter().flatten();
-        let ours = ends.filter(|node| self.party(**node) == Some(Party::Ours));
-        ours.map(|node| {
-            let name = self.called(*node);
+        let down = self.absent.sides().filter(|side| side.point == point);
+        let told = |side: &ChannelReport| {
+            let name = self.called(side.node);
+            let total = side.local.saturating_add(side.remote).saturating_add(side.in_flight);
+            let seen = side.absent_since.map(|since| self.at(since)).unwrap_or_default();
             format!(
-                "{name} does not answer, so nothing is known of the channel. \
-                 Start the node, or mend its entry."
+                "{name} does not answer, so nothing new is known of the channel: {name} had {} of \
+                 {total} on {}, {seen}. {}",
+                side.local,
+                side.scid,
+                Away::NodeDown.mend()
             )
-        })
-        .collect()
+        };
+        down.map(told).collect()
     }
 
     /// What is under way, and what comes next.

@@ -71,10 +71,8 @@ fn what_ended_is_still_told_after_a_restart() {
 
 #[test]
 fn a_channel_with_nobody_of_the_cluster_says_so_and_no_reason_to_rest() {
-    let mut pair = Pair::new(settings(), settings());
+    let mut pair = Pair::apart(settings(), settings());
     pair.list(10, &[(1, 500_000, 500_000)]);
-    assert_eq!(times(&why(&pair, ALICE), "does not ask"), 1);
-    pair.part();
     let bob = pair.daemons[BOB].node.1.to_string();
     let alone = format!(
         "No peer speaks for {}: it is not of the cluster, or its daemon is away. \
@@ -82,6 +80,12 @@ fn a_channel_with_nobody_of_the_cluster_says_so_and_no_reason_to_rest() {
         &bob[..10]
     );
     check(&pair, ALICE, &["alice has 500000 sat of 1000000 sat on 0x0x1, 50.0000 %.", &alone]);
+    pair.meet();
+    assert_eq!(times(&why(&pair, ALICE), "does not ask"), 1);
+    pair.part();
+    let left = "The peer that spoke for bob left just now. \
+                The channel is left alone until one does again.";
+    check(&pair, ALICE, &["alice has 500000 sat of 1000000 sat on 0x0x1, 50.0000 %.", left]);
     assert_eq!(why(&pair, ALICE).sides[0].rest, None);
 }
 
@@ -91,7 +95,8 @@ fn a_channel_whose_node_does_not_answer_says_so() {
     pair.list(10, &DRIFTED);
     let node = pair.daemons[BOB].node.1;
     pair.tell(BOB, Event::NodeDisconnected { node });
-    let away = "bob does not answer, so nothing is known of the channel. \
+    let away = "bob does not answer, so nothing new is known of the channel: \
+                bob had 800000 sat of 1000000 sat on 0x0x1, just now. \
                 Start the node, or mend its entry.";
     check(&pair, BOB, &[away]);
 }
