@@ -134,6 +134,17 @@ impl Core {
         }
     }
 
+    /// The channel of our payer that a request is for, where the payee's own peer asks: what
+    /// others are refused says nothing of it.
+    fn meant_channel(&self, peer: PeerKey, request: &PayInvoice) -> Option<ChannelPoint> {
+        let is_speaker = match self.party(request.paid_to) {
+            Some(Party::Peer { peer: owner, .. }) => owner == peer,
+            Some(Party::Ours) | None => false,
+        };
+        let is_meant = is_speaker && self.nodes.contains_key(&request.paid_by);
+        is_meant.then(|| self.named_channel(request).ok()).flatten()
+    }
+
     /// Refuses a peer's request.
     pub(super) fn turn_down(&mut self, peer: PeerKey, request: PayInvoice, refusal: Refusal) {
         if self.may_tell_of(peer) {
@@ -146,7 +157,7 @@ impl Core {
             });
         }
         let retry_in = self.retry_in(request.paid_to, request.paid_by, refusal.retry_at());
-        let (payer, point) = (request.paid_by, self.named_channel(&request).ok());
+        let (payer, point) = (request.paid_by, self.meant_channel(peer, &request));
         let result = PaymentResult::refused(request, &refusal, retry_in);
         if let Some(point) = point {
             self.side(point, payer).turned_down = Some(TurnedDown { at: self.now, refusal });

@@ -171,6 +171,34 @@ fn what_a_payer_turned_down_is_told_until_it_pays() {
     assert_eq!(times(&why(&pair, BOB), "bob would not pay"), 0);
 }
 
+#[test]
+fn what_others_are_refused_on_its_channel_is_not_told_of_the_payer() {
+    let mut bob = settings();
+    bob.limits.base.payments_max = 0;
+    let mut pair = Pair::new(settings(), bob);
+    pair.list(10, &DRIFTED);
+    let [alice, bob] = [ALICE, BOB].map(|who| pair.daemons[who].node.1);
+    let request = PayInvoice {
+        invoice: "lnbc1".to_owned(),
+        tokens: None,
+        scid: None,
+        point: Some(fixture::point(1)),
+        paid_to: alice,
+        paid_by: bob,
+        rebalance: None,
+    };
+    // One that speaks for nobody, and one that speaks for a node elsewhere.
+    pair.meets(BOB, 77, Message::PayInvoice(request.clone()));
+    pair.meets(BOB, 78, hello(fixture::NODE_C, Some(1), None));
+    pair.meets(BOB, 78, Message::PayInvoice(request.clone()));
+    pair.talk();
+    assert_eq!(pair.result(BOB).refusal.as_deref(), Some("notItsNode"));
+    assert_eq!(times(&why(&pair, BOB), "bob would not pay"), 0);
+    pair.invoice(ALICE);
+    pair.meets(BOB, 77, Message::PayInvoice(request));
+    assert_eq!(times(&why(&pair, BOB), "bob would not pay, just now: maxTransactions"), 1);
+}
+
 /// Bob's side of a payment that his node says this of, a minute apart.
 fn tracked(outcome: &Outcome) -> Pair {
     let mut pair = Pair::new(settings(), settings());
