@@ -23,15 +23,10 @@ const OVER_ONE_CHANNEL: &str =
 const NEXT_ATTEMPT: &str = "Nothing is to be done: the next attempt is another one.";
 
 impl Rest {
-    /// The reason's word: a refusal's own where the payer would refuse, a peer's own where it did.
+    /// The reason's word: a refusal's own where the payer would refuse. It is one of ours whatever
+    /// a peer says, so that no peer invents reasons, or passes its own off as one of ours.
     pub fn code(&self) -> String {
-        if let Self::Refused { refusal } = self {
-            return refusal.code();
-        }
-        if let Self::ByPeer { word, .. } = self {
-            return word.code.clone().unwrap_or_else(|| "byPeer".to_owned());
-        }
-        code(self)
+        if let Self::Refused { refusal } = self { refusal.code() } else { code(self) }
     }
 
     /// What would change it.

@@ -120,6 +120,17 @@ fn what_a_peer_would_grant_is_asked_next() {
 }
 
 #[test]
+fn no_peer_chooses_the_code_of_our_rest() {
+    for word in ["paused", "maxTransactionSize", "0123456789"] {
+        let pair = refused(|it| it.refusal = Some(word.to_owned()));
+        let side = pair.daemons[ALICE].core.report().channels.remove(0);
+        let rest = side.rest.expect("she rests");
+        assert_eq!(rest.code, "byPeer", "{word}");
+        assert!(rest.reason.contains(&format!("({word})")), "{}", rest.reason);
+    }
+}
+
+#[test]
 fn a_peers_word_is_told_only_as_long_as_it_is_the_last() {
     let mut pair = refused(|_| {});
     assert!(pair.rest(ALICE).contains("the payer said"), "{}", pair.rest(ALICE));
