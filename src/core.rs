@@ -203,7 +203,7 @@ impl Core {
 
     fn take_in(&mut self, event: Event) {
         match event {
-            Event::Started => self.recover(),
+            Event::Started => self.begin(),
             Event::NodeConnected(node) => self.connect(node),
             Event::NodeDisconnected { node } => self.disconnect(node),
             Event::ChannelsListed { node, with, channels } => {
@@ -335,8 +335,23 @@ impl Core {
                 self.timers.set_at_latest(Timer::Reconsider(*point), until);
             }
         }
+        self.tell_paused(&pause);
         self.record(Entry::Paused(pause));
         self.reconsider_all();
+    }
+
+    fn tell_paused(&mut self, pause: &Pause) {
+        let (place, until, reason) = (pause.scope.into(), pause.until, pause.reason.clone());
+        self.narrate(Narrative::PaymentsPaused { place, until, reason });
+    }
+
+    /// Takes up what the records left open, and says what they paused.
+    fn begin(&mut self) {
+        let pauses: Vec<Pause> = self.ledger.pauses(self.now).cloned().collect();
+        for pause in &pauses {
+            self.tell_paused(pause);
+        }
+        self.recover();
     }
 
     fn stop(&mut self) {
@@ -358,6 +373,7 @@ impl Core {
     }
 
     fn resume(&mut self, scope: Scope) {
+        self.narrate(Narrative::PaymentsResumed { place: scope.into() });
         self.record(Entry::Resumed(scope));
         self.reconsider_all();
     }

@@ -176,7 +176,7 @@ impl Outside {
                         peers.refuse(*heard, &Refusal::AuditUnavailable).await;
                     }
                 }
-                wanted = self.desk.next() => self.desk.serve_without_log(wanted, error).await,
+                wanted = self.desk.next() => self.desk.serve_without_log(wanted, error),
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::daemon::{self, DaemonError, Mode, Source, Stopped};
 /// Runs the daemon on this thread.
 pub(super) fn run(config: Config, source: Source, mode: Mode) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let stopped = runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let stop = CancellationToken::new();
         let mut terminate = signal(SignalKind::terminate()).map_err(DaemonError::Signals)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Signals)?;
@@ -30,8 +30,10 @@ pub(super) fn run(config: Config, source: Source, mode: Mode) -> anyhow::Result<
                 _ = hangup.recv() => again.notify_one(),
             }
         }
-    })?;
-    Ok(match stopped {
+    });
+    // A disk that hangs holds up a thread that reads from it, and must not hold up the end.
+    runtime.shutdown_background();
+    Ok(match ended? {
         Stopped::InGoodOrder => ExitCode::SUCCESS,
         Stopped::Incomplete => ExitCode::FAILURE,
     })

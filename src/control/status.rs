@@ -71,6 +71,6 @@ pub struct LogStatus {
     pub is_usable: bool,
     /// Why it cannot.
     pub error: Option<String>,
-    /// How many records wait for the disk.
+    /// How many batches of records wait for the disk.
     pub waiting: u64,
 }

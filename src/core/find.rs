@@ -162,6 +162,11 @@ impl Core {
         nodes.filter(|_| is_legacy).collect()
     }
 
+    /// Whether a node is one of ours that has answered since the start.
+    pub fn is_ours(&self, node: NodeId) -> bool {
+        self.nodes.contains_key(&node)
+    }
+
     /// The name of a node of the cluster.
     pub fn name_of(&self, node: NodeId) -> &str {
         match (self.nodes.get(&node), self.roster.owner(node)) {

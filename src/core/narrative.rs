@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 
+use super::record::Scope;
 use crate::ids::{ChannelPoint, NodeId, PaymentHash, PeerKey, RebalanceId, Scid, Topic};
 use crate::time::Time;
 use crate::units::Sat;
@@ -23,6 +24,23 @@ pub enum Narrative {
         taken: Vec<&'static str>,
         /// The keys that have changed in the file, and hold from the next start.
         left: Vec<&'static str>,
+    },
+    /// The operator stopped new payments, or did so before this start: at the one place that is
+    /// named, or everywhere.
+    PaymentsPaused {
+        /// Where.
+        #[serde(flatten)]
+        place: Place,
+        /// When it ends by itself; `null` until it is resumed.
+        until: Option<Time>,
+        /// Why, in the operator's words.
+        reason: Option<String>,
+    },
+    /// The operator allowed them again.
+    PaymentsResumed {
+        /// Where.
+        #[serde(flatten)]
+        place: Place,
     },
     /// The daemon stops in good order.
     Shutdown {},
@@ -233,6 +251,33 @@ pub enum Narrative {
         /// What, in a sentence.
         message: String,
     },
+}
+
+/// Where payments are paused, under the names that keys have in the event log; nothing means
+/// everywhere.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Place {
+    /// A node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<NodeId>,
+    /// A peer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote_peer: Option<PeerKey>,
+    /// A channel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel_point: Option<ChannelPoint>,
+}
+
+impl From<Scope> for Place {
+    fn from(scope: Scope) -> Self {
+        match scope {
+            Scope::All => Self::default(),
+            Scope::Node(node) => Self { public_key: Some(node), ..Self::default() },
+            Scope::Peer(peer) => Self { remote_peer: Some(peer), ..Self::default() },
+            Scope::Channel(point) => Self { channel_point: Some(point), ..Self::default() },
+        }
+    }
 }
 
 /// A reason as the event log shows it.

@@ -9,28 +9,27 @@ mod tests;
 
 use tokio::sync::oneshot;
 
-use super::desk::{self, Desk, Wanted};
+use super::desk::{Desk, Reread, Wanted};
 use super::execute::Effect;
-use super::input::Input;
 use super::run::Run;
 use super::tell;
-use crate::config::{Changes, Config, ConfigError};
+use crate::config::{Changes, Config};
 use crate::control::{Answer, Asked, Done, LogStatus, Question, Status};
 use crate::core::event::Event;
 use crate::core::narrative::Narrative;
 
 impl Run {
     /// Does what the operator wants.
-    pub(super) fn serve(&mut self, wanted: Wanted, desk: &Desk) {
+    pub(super) fn serve(&mut self, wanted: Wanted, desk: &mut Desk) {
         let Asked { question, answer } = match wanted {
             Wanted::Answer(asked) => asked,
-            Wanted::Reload => return self.reread(desk, None),
+            Wanted::Reread(reread) => return self.reload(reread, desk),
         };
         // What is said is of this moment, however long nothing has happened.
         self.handle(Event::Woken);
         let said = match question {
             Question::Status => Answer::Status(Box::new(self.status(desk))),
-            Question::Metrics => return self.measure(desk, answer),
+            Question::Metrics => return desk.measure(self.status(desk), answer),
             Question::Why { channel } => self.why(channel),
             Question::Pause(pause) => match self.pause(pause) {
                 Ok((event, done)) => return self.record_and_say(event, done, answer),
@@ -40,7 +39,7 @@ impl Run {
                 Ok((event, done)) => return self.record_and_say(event, done, answer),
                 Err(said) => said,
             },
-            Question::Reload => return self.reread(desk, Some(answer)),
+            Question::Reload => return desk.reread(Some(answer)),
         };
         // Whoever asked may be gone.
         drop(answer.send(said));
@@ -62,46 +61,20 @@ impl Run {
         desk.status(self.slots.statuses(), log, self.core.report())
     }
 
-    /// Answers with the metrics, written off the loop's thread.
-    fn measure(&self, desk: &Desk, answer: oneshot::Sender<Answer>) {
-        let (status, figures) = (self.status(desk), desk.figures.clone());
-        // A process that ends meanwhile waits for it: it takes a moment.
-        drop(tokio::task::spawn_blocking(move || {
-            drop(answer.send(Answer::Metrics(figures.text(&status))));
-        }));
-    }
-
-    /// Has the configuration read again; what comes of it is told to whom waits for the answer.
-    fn reread(&self, desk: &Desk, answer: Option<oneshot::Sender<Answer>>) {
-        let (read, inputs) = (desk.read(), self.executor.inputs.clone());
-        let rereading = async move {
-            let config = Box::new(read.await);
-            // The loop is gone only when the run has ended.
-            drop(inputs.send(Input::Reread { config, answer }).await);
-        };
-        let cancel = self.executor.cancel.clone();
-        self.executor.tasks.spawn(cancel.run_until_cancelled_owned(rereading));
-    }
-
     /// Takes in a configuration that was read again, whole or not at all.
-    pub(super) fn reload(
-        &mut self,
-        config: Result<Config, ConfigError>,
-        answer: Option<oneshot::Sender<Answer>>,
-        desk: &mut Desk,
-    ) {
-        let outcome = config.map_err(|error| desk::faults(&error)).and_then(|next| {
-            if self.core.remembers_enough_for(&next.settings) { Ok(next) } else { Err(too_long()) }
+    fn reload(&mut self, mut reread: Reread, desk: &mut Desk) {
+        let config = std::mem::replace(&mut *reread.config, Err(Vec::new()));
+        let outcome = config.and_then(|next| {
+            if self.core.remembers_enough_for(&next.settings) {
+                Ok(self.adopt(next, desk))
+            } else {
+                Err(too_long())
+            }
         });
-        let outcome = outcome.map(|next| self.adopt(next, desk));
-        desk.figures.reloaded(outcome.is_ok());
         if let Err(faults) = &outcome {
             self.say(format!("{}: {}", tell::NOT_TAKEN_IN, faults.join("; ")));
         }
-        if let Some(answer) = answer {
-            // Whoever asked may be gone.
-            drop(answer.send(desk::answer(&outcome)));
-        }
+        desk.tell_askers(reread, &outcome);
     }
 
     fn adopt(&mut self, next: Config, desk: &mut Desk) -> Changes {

@@ -3,11 +3,15 @@
 //! The control socket and what is asked over it, the configuration and where it comes from, and
 //! the figures. Answers that need the core are in [`super::answer`].
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::future::pending;
 use std::sync::Arc;
+use std::thread;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::figures::Figures;
 use super::peers::PeerEvent;
@@ -65,6 +69,11 @@ pub(super) struct Desk {
     /// When the process started, by the wall clock.
     started_at: Time,
     pub(super) swarm: Standing,
+    /// What is read of the configuration at this moment: one at a time, so that no older one is
+    /// taken in after a newer.
+    reading: Option<Reading>,
+    /// Who wants it read once more after that, if anybody does.
+    again: Option<Vec<Asker>>,
 }
 
 /// How it stands with the swarm.
@@ -90,13 +99,31 @@ impl Standing {
     }
 }
 
-/// Something that the operator wants.
+/// Something to be done for the operator.
 #[derive(Debug)]
 pub(super) enum Wanted {
     /// An answer.
     Answer(Asked),
-    /// That the configuration be read again.
-    Reload,
+    /// The configuration was read again, and is to be taken in.
+    Reread(Reread),
+}
+
+/// A configuration that was read again, or all its faults.
+#[derive(Debug)]
+pub(super) struct Reread {
+    pub(super) config: Box<Result<Config, Vec<String>>>,
+    /// Who waits for what comes of it.
+    askers: Vec<Asker>,
+}
+
+/// Where an answer goes.
+type Asker = oneshot::Sender<Answer>;
+
+/// The configuration while it is being read.
+#[derive(Debug)]
+struct Reading {
+    config: oneshot::Receiver<Result<Config, ConfigError>>,
+    askers: Vec<Asker>,
 }
 
 impl Desk {
@@ -110,6 +137,8 @@ impl Desk {
             figures: Figures::new(),
             started_at: clock::wall(),
             swarm: Standing::default(),
+            reading: None,
+            again: None,
         }
     }
 
@@ -137,34 +166,54 @@ impl Desk {
         }
     }
 
-    /// What is wanted next. Who is not there any more wants nothing: what was asked long ago and
-    /// given up must not be done now.
+    /// What is to be done next. Who is not there any more wants nothing: what was asked long ago
+    /// and given up must not be done now. Can be dropped and called again without loss.
     pub(super) async fn next(&mut self) -> Wanted {
-        let Self { questions, source, .. } = self;
-        let question = async {
-            loop {
-                match questions {
-                    Some(questions) => match questions.recv().await {
-                        Some(asked) if asked.answer.is_closed() => {}
-                        Some(asked) => return asked,
-                        None => pending().await,
-                    },
-                    None => pending().await,
-                }
+        loop {
+            let Self { questions, source, reading, .. } = self;
+            tokio::select! {
+                asked = question(questions) => return Wanted::Answer(asked),
+                config = read(reading) => return Wanted::Reread(self.have_read(config)),
+                () = source.again.notified() => self.reread(None),
             }
-        };
-        tokio::select! {
-            asked = question => Wanted::Answer(asked),
-            () = source.again.notified() => Wanted::Reload,
         }
     }
 
-    /// Reads the configuration, off the loop's thread.
-    pub(super) fn read(&self) -> impl Future<Output = Result<Config, ConfigError>> + Send + use<> {
+    /// Has the configuration read again, off the loop's thread, for somebody or nobody to be told.
+    pub(super) fn reread(&mut self, asker: Option<Asker>) {
+        match self.reading {
+            Some(_) => self.again.get_or_insert_default().extend(asker),
+            None => self.begin_to_read(asker.into_iter().collect()),
+        }
+    }
+
+    fn begin_to_read(&mut self, askers: Vec<Asker>) {
         let source = Arc::clone(&self.source);
-        async move {
-            let reading = tokio::task::spawn_blocking(move || (source.read)());
-            reading.await.expect("reading the configuration does not panic")
+        let (sender, config) = oneshot::channel();
+        aside("config", move || drop(sender.send((source.read)())));
+        self.reading = Some(Reading { config, askers });
+    }
+
+    /// The configuration that was being read is there.
+    fn have_read(&mut self, config: Option<Result<Config, ConfigError>>) -> Reread {
+        let askers = self.reading.take().map(|reading| reading.askers).unwrap_or_default();
+        if let Some(askers) = self.again.take() {
+            self.begin_to_read(askers);
+        }
+        let config = match config {
+            Some(Ok(config)) => Ok(config),
+            Some(Err(error)) => Err(error.faults.iter().map(ToString::to_string).collect()),
+            None => Err(vec!["the machine gives no thread to read it".to_owned()]),
+        };
+        Reread { config: Box::new(config), askers }
+    }
+
+    /// Tells all who wait what came of a reload.
+    pub(super) fn tell_askers(&self, reread: Reread, outcome: &Result<Changes, Vec<String>>) {
+        self.figures.reloaded(outcome.is_ok());
+        for asker in reread.askers {
+            // Whoever asked may be gone.
+            drop(asker.send(answer(outcome)));
         }
     }
 
@@ -183,37 +232,37 @@ impl Desk {
 
     /// Does what is wanted while the log cannot be used, for this reason: nothing is known of nodes
     /// and channels, and nothing can be remembered.
-    pub(super) async fn serve_without_log(&mut self, wanted: Wanted, error: &str) {
-        match wanted {
-            Wanted::Answer(asked) => {
-                let answer = self.answer_without_log(asked.question, error).await;
-                // Whoever asked may be gone.
-                drop(asked.answer.send(answer));
-            }
-            Wanted::Reload => drop(self.reload_without_log().await),
-        }
-    }
-
-    async fn answer_without_log(&mut self, question: Question, error: &str) -> Answer {
-        match question {
+    pub(super) fn serve_without_log(&mut self, wanted: Wanted, error: &str) {
+        let Asked { question, answer } = match wanted {
+            Wanted::Answer(asked) => asked,
+            Wanted::Reread(reread) => return self.reload_without_log(reread),
+        };
+        let said = match question {
             Question::Status => Answer::Status(Box::new(self.status_without_log(error))),
-            Question::Metrics => {
-                Answer::Metrics(self.figures.text(&self.status_without_log(error)))
-            }
-            Question::Reload => self.reload_without_log().await,
+            Question::Metrics => return self.measure(self.status_without_log(error), answer),
+            Question::Reload => return self.reread(Some(answer)),
             Question::Why { .. } | Question::Pause(_) | Question::Resume { .. } => {
                 let fault = format!("nothing is paid, and nothing can be remembered: {error}");
                 Answer::Faulty(Faulty { faults: vec![fault] })
             }
-        }
+        };
+        // Whoever asked may be gone.
+        drop(answer.send(said));
     }
 
-    async fn reload_without_log(&mut self) -> Answer {
-        let read = self.read().await.map_err(|error| faults(&error));
-        let outcome = read.map(|next| self.adopt(next));
-        self.figures.reloaded(outcome.is_ok());
+    fn reload_without_log(&mut self, mut reread: Reread) {
+        let config = std::mem::replace(&mut *reread.config, Err(Vec::new()));
+        let outcome = config.map(|next| self.adopt(next));
         tell::reload(&outcome);
-        answer(&outcome)
+        self.tell_askers(reread, &outcome);
+    }
+
+    /// Answers with the metrics, which are written off the loop's thread.
+    pub(super) fn measure(&self, status: Status, asker: Asker) {
+        let figures = self.figures.clone();
+        aside("metrics", move || {
+            drop(asker.send(Answer::Metrics(figures.text(&status))));
+        });
     }
 
     fn status_without_log(&self, error: &str) -> Status {
@@ -243,13 +292,36 @@ impl Desk {
     }
 }
 
-/// Every fault, a sentence each.
-pub(super) fn faults(error: &ConfigError) -> Vec<String> {
-    error.faults.iter().map(ToString::to_string).collect()
+/// What is asked next over the control socket.
+async fn question(questions: &mut Option<mpsc::Receiver<Asked>>) -> Asked {
+    while let Some(questions) = questions {
+        match questions.recv().await {
+            Some(asked) if asked.answer.is_closed() => {}
+            Some(asked) => return asked,
+            None => break,
+        }
+    }
+    pending().await
+}
+
+/// The configuration that is being read, if one is; `None` where nobody could read it.
+async fn read(reading: &mut Option<Reading>) -> Option<Result<Config, ConfigError>> {
+    match reading {
+        Some(reading) => (&mut reading.config).await.ok(),
+        None => pending().await,
+    }
+}
+
+/// Does `work`, which may take long or block, on a thread of its own. It tells its end itself;
+/// where the machine gives no thread, what it holds is dropped, and whoever waits for it sees that.
+fn aside(name: &str, work: impl FnOnce() + Send + 'static) {
+    if let Err(error) = thread::Builder::new().name(name.to_owned()).spawn(work) {
+        tracing::warn!(%error, "the machine gives no thread for {name}");
+    }
 }
 
 /// What the operator is told of a reload.
-pub(super) fn answer(outcome: &Result<Changes, Vec<String>>) -> Answer {
+fn answer(outcome: &Result<Changes, Vec<String>>) -> Answer {
     match outcome {
         Ok(changes) => Answer::Done(Done { done: sentence(changes) }),
         Err(faults) => Answer::Faulty(Faulty { faults: faults.clone() }),
@@ -257,7 +329,7 @@ pub(super) fn answer(outcome: &Result<Changes, Vec<String>>) -> Answer {
 }
 
 /// What a reload came to.
-pub(super) fn sentence(changes: &Changes) -> String {
+fn sentence(changes: &Changes) -> String {
     let mut parts = Vec::new();
     if !changes.taken.is_empty() {
         parts.push(format!("changed: {}", changes.taken.join(", ")));

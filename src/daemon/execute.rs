@@ -66,7 +66,7 @@ impl Executor {
     }
 
     /// Performs a batch, and begins `then` with what follows from its records.
-    pub(super) fn perform(&mut self, now: Time, batch: Vec<Action>, then: Option<Effect>) {
+    pub(super) fn perform(&mut self, now: Time, batch: Vec<Action>, then: Vec<Effect>) {
         let mut records = Vec::new();
         let mut effects: Vec<Effect> = Vec::new();
         let mut words = Vec::new();

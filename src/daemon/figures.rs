@@ -3,8 +3,13 @@
 //! Counted is what the core decides and what nodes and disk take for it; how things stand at the
 //! moment is read off the status when somebody asks ([`gauges`]). Nothing here decides anything.
 
+mod count;
 mod gauges;
+#[cfg(test)]
+mod tests;
 
+use self::count::PAYEE;
+pub(super) use self::count::{Count, Named, counts};
 pub(super) use self::gauges::name;
 
 use std::collections::VecDeque;
@@ -18,11 +23,7 @@ use prometheus::{
 
 use crate::clock::Step;
 use crate::control::Status;
-use crate::core::action::Action;
-use crate::core::narrative::Narrative;
-use crate::core::record::{Attempt, Entry};
-use crate::ids::NodeId;
-use crate::time::{Time, whole_ms};
+use crate::time::whole_ms;
 
 /// How many steps of the wall clock are kept to be shown.
 const STEPS_MAX: usize = 5;
@@ -109,6 +110,13 @@ impl Figures {
             registry,
         };
         figures.register();
+        // What happens once in a year is there from the start, else nobody sees it begin.
+        for direction in ["forward", "back"] {
+            figures.steps.with_label_values(&[direction]).inc_by(0);
+        }
+        for outcome in ["done", "refused"] {
+            figures.reloads.with_label_values(&[outcome]).inc_by(0);
+        }
         figures
     }
 
@@ -128,58 +136,23 @@ impl Figures {
         }
     }
 
-    /// Counts what the core decided at `now`. `name` says what a node is called.
-    pub(super) fn decided(&self, now: Time, action: &Action, name: impl Fn(NodeId) -> String) {
-        if let Action::Record(record) = action {
-            self.recorded(&record.entry, name);
-        } else if let Action::Narrate(Narrative::OfferRefused { paid_by, refusal, .. }) = action {
-            let reason = refusal["code"].as_str().unwrap_or_default();
-            self.rebalances
-                .with_label_values(&[&*name(*paid_by), "payer", "refused", reason])
-                .inc();
-        } else if let Action::Narrate(Narrative::InvoicePaid { drifted_at, .. }) = action
-            && let Some(drifted_at) = drifted_at
-        {
-            self.drift.observe(now.since(*drifted_at).as_secs_f64());
+    /// Counts something that was decided.
+    pub(super) fn add(&self, count: &Count) {
+        match count {
+            Count::Settled { role, own, other, amount } => {
+                let direction = if *role == PAYEE { "in" } else { "out" };
+                self.rebalances.with_label_values(&[&**own, *role, "settled", ""]).inc();
+                self.moved
+                    .with_label_values(&[&**own, &**other, direction])
+                    .inc_by(amount.sat().sat());
+                // Each rebalance is one hop at no fee: there is nothing to add, and that is shown.
+                self.fees.with_label_values(&[own]).inc_by(0);
+            }
+            Count::Unpaid { role, own, outcome, reason } => {
+                self.rebalances.with_label_values(&[&**own, *role, *outcome, &**reason]).inc();
+            }
+            Count::Drift(lasted) => self.drift.observe(lasted.as_secs_f64()),
         }
-    }
-
-    fn recorded(&self, entry: &Entry, name: impl Fn(NodeId) -> String) {
-        match entry {
-            Entry::RebalanceSettled(attempt, _) => {
-                let [payee, payer] = [attempt.paid_to, attempt.paid_by].map(name);
-                self.settled("payee", "in", &payee, &payer, attempt);
-            }
-            Entry::PaymentSettled(attempt, _) => {
-                let [payee, payer] = [attempt.paid_to, attempt.paid_by].map(name);
-                self.settled("payer", "out", &payer, &payee, attempt);
-            }
-            Entry::RebalanceFailed(attempt, _, cause) => {
-                let labels = [&*name(attempt.paid_to), "payee", "failed", &*cause.code()];
-                self.rebalances.with_label_values(&labels).inc();
-            }
-            Entry::PaymentFailed(attempt, _, failure) => {
-                let labels = [&*name(attempt.paid_by), "payer", "failed", &*failure.code()];
-                self.rebalances.with_label_values(&labels).inc();
-            }
-            Entry::RebalanceOpened(_)
-            | Entry::InvoiceCreated(..)
-            | Entry::PaidElsewhere(..)
-            | Entry::ResultAttested(..)
-            | Entry::RequestAttested(..)
-            | Entry::PaymentIntended(..)
-            | Entry::PaymentUnknown(..)
-            | Entry::Paused(_)
-            | Entry::Resumed(_) => {}
-        }
-    }
-
-    fn settled(&self, role: &str, direction: &str, own: &str, other: &str, attempt: &Attempt) {
-        self.rebalances.with_label_values(&[own, role, "settled", ""]).inc();
-        let sat = attempt.amount.sat().sat();
-        self.moved.with_label_values(&[own, other, direction]).inc_by(sat);
-        // Each rebalance is one hop at no fee: there is nothing to add, and that is shown.
-        self.fees.with_label_values(&[own]).inc_by(0);
     }
 
     /// Counts a call to a node that ended.

@@ -1,9 +1,5 @@
 //! [`Input`]: the closed list of what the loop waits for, beside time and signals.
 
-use tokio::sync::oneshot;
-
-use crate::config::{Config, ConfigError};
-use crate::control::Answer;
 use crate::core::event::{Event, OwnNode};
 use crate::ids::NodeId;
 use crate::lnd::Lnd;
@@ -19,6 +15,4 @@ pub(super) enum Input {
     Disconnected { slot: usize, node: Option<NodeId>, error: String },
     /// An action led to something.
     Done(Event),
-    /// The configuration was read again, for somebody who waits for what comes of it or for nobody.
-    Reread { config: Box<Result<Config, ConfigError>>, answer: Option<oneshot::Sender<Answer>> },
 }

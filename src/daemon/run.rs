@@ -7,9 +7,9 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::desk::Desk;
+use super::desk::{Desk, Wanted};
 use super::execute::{Effect, Executor};
-use super::figures::{self, Figures};
+use super::figures::{self, Count, Figures, Named, counts};
 use super::input::Input;
 use super::invoice::HoldKey;
 use super::keys::Keys;
@@ -21,12 +21,14 @@ use super::{DaemonError, Mode, Outside, Stopped, heard, tell};
 use crate::audit::{Audit, AuditError, Mask};
 use crate::clock::Clock;
 use crate::core::Core;
+use crate::core::action::Action;
 use crate::core::event::{Event, OwnNode};
 use crate::core::ledger::Ledger;
 use crate::core::narrative::Narrative;
 use crate::core::policy::Limits;
 use crate::ids::NodeId;
 use crate::lnd::Lnd;
+use crate::time::Time;
 
 /// How many inputs may wait for the loop. Senders wait beyond that; nothing is dropped.
 const INPUTS_MAX: usize = 256;
@@ -173,10 +175,7 @@ impl Run {
                 Some(error) = self.log_failed.recv() => return Ended::LogFailed(error),
                 () = stop.cancelled() => return Ended::Stopped(Stopped::InGoodOrder),
                 () = watchdog.tick() => {}
-                Some(input) = self.inputs.recv() => self.take_in(input, &mut outside.desk),
-                event = heard(&mut outside.peers) => self.hear(event, outside),
-                () = woken => self.handle(Event::Woken),
-                wanted = outside.desk.next() => self.serve(wanted, &outside.desk),
+                next = next(&mut self.inputs, outside, woken) => self.take(next, outside),
                 () = &mut pass_ends, if self.mode == Mode::Once => {
                     return Ended::Stopped(Stopped::Incomplete);
                 }
@@ -199,14 +198,12 @@ impl Run {
                 biased;
                 Some(error) = self.log_failed.recv() => return Ended::LogFailed(error),
                 () = watchdog.tick() => {}
-                Some(input) = self.inputs.recv() => {
-                    if let Input::Done(event) = input {
-                        self.handle(event);
-                    }
-                }
-                event = heard(&mut outside.peers) => self.hear(event, outside),
-                () = woken => self.handle(Event::Woken),
-                wanted = outside.desk.next() => self.serve(wanted, &outside.desk),
+                next = next(&mut self.inputs, outside, woken) => match next {
+                    Next::Input(Input::Done(event)) => self.handle(event),
+                    // The nodes are not followed any longer.
+                    Next::Input(_) => {}
+                    Next::Heard(_) | Next::Wanted(_) | Next::Woken => self.take(next, outside),
+                },
                 () = &mut grace => {
                     tracing::warn!("a payment is still open: the next start takes it up");
                     break;
@@ -228,7 +225,16 @@ impl Run {
         }
     }
 
-    pub(super) fn take_in(&mut self, input: Input, desk: &mut Desk) {
+    fn take(&mut self, next: Next, outside: &mut Outside) {
+        match next {
+            Next::Input(input) => self.take_in(input),
+            Next::Heard(event) => self.hear(event, outside),
+            Next::Wanted(wanted) => self.serve(wanted, &mut outside.desk),
+            Next::Woken => self.handle(Event::Woken),
+        }
+    }
+
+    pub(super) fn take_in(&mut self, input: Input) {
         match input {
             Input::Connected { slot, node, version, lnd } => {
                 self.connected(slot, node, version, lnd);
@@ -240,7 +246,6 @@ impl Run {
             }
             Input::Disconnected { slot, node, error } => self.disconnected(slot, node, error),
             Input::Done(event) => self.handle(event),
-            Input::Reread { config, answer } => self.reload(*config, answer, desk),
         }
     }
 
@@ -286,7 +291,8 @@ impl Run {
         let now = self.clock.now();
         let Some(is_news) = self.slots.disconnected(slot, now, &error) else { return };
         if is_news {
-            self.say(format!("lightningNodes[{slot}]: {error}"));
+            let span = tell::node(slot, self.slots.socket(slot));
+            span.in_scope(|| self.say(format!("lightningNodes[{slot}]: {error}")));
         }
         if let Some(node) = node {
             self.handle(Event::NodeDisconnected { node });
@@ -315,15 +321,26 @@ impl Run {
         }
         let now = self.clock.now();
         let batch = self.core.handle(now, event);
-        for action in &batch {
-            self.figures.decided(now, action, |node| self.name(node));
-        }
+        let mut then: Vec<Effect> = then.into_iter().collect();
+        then.extend(self.counting(now, &batch));
         self.executor.perform(now, batch, then);
     }
 
-    /// What a node is called: its alias, or the beginning of its key.
-    fn name(&self, node: NodeId) -> String {
-        figures::name(self.core.name_of(node), &node.to_string())
+    /// Counts what was decided, once it is durable.
+    fn counting(&self, now: Time, batch: &[Action]) -> Option<Effect> {
+        let counted = batch.iter().flat_map(|action| counts(now, action, |node| self.name(node)));
+        let counts: Vec<Count> = counted.collect();
+        if counts.is_empty() {
+            return None;
+        }
+        let figures = self.figures.clone();
+        Some(Box::pin(async move { counts.iter().for_each(|count| figures.add(count)) }))
+    }
+
+    /// What a node is called, and whether it is ours.
+    fn name(&self, node: NodeId) -> Named {
+        let name = figures::name(self.core.name_of(node), &node.to_string());
+        Named { name, is_ours: self.core.is_ours(node) }
     }
 
     /// Whether the one pass is over: every node has listed its channels or failed to, and what
@@ -356,6 +373,30 @@ impl Run {
     }
 }
 
+/// What wakes the loop in the ordinary course of things.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is moved once")]
+enum Next {
+    Input(Input),
+    Heard(PeerEvent),
+    Wanted(Wanted),
+    Woken,
+}
+
+/// What happens next. Where much happens at once, chance decides: neither nodes nor peers nor the
+/// operator can keep the others waiting for long.
+async fn next(
+    inputs: &mut mpsc::Receiver<Input>,
+    outside: &mut Outside,
+    woken: impl Future<Output = ()>,
+) -> Next {
+    tokio::select! {
+        Some(input) = inputs.recv() => Next::Input(input),
+        event = heard(&mut outside.peers) => Next::Heard(event),
+        wanted = outside.desk.next() => Next::Wanted(wanted),
+        () = woken => Next::Woken,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -363,7 +404,6 @@ mod tests {
     use crate::core::record::{Attempt, Entry, InvoiceKind, Record};
     use crate::daemon::Source;
     use crate::ids::{RebalanceId, Scid};
-    use crate::time::Time;
     use crate::units::Msat;
 
     #[tokio::test]

@@ -115,7 +115,7 @@ async fn nothing_that_a_run_is_made_of_shows_a_secret() {
     check("a run that begins", &run);
     for input in inputs(&lnd) {
         check("an input", &input);
-        run.take_in(input, &mut outside.desk);
+        run.take_in(input);
         check("a run", &run);
     }
     let (answer, _asked) = oneshot::channel();

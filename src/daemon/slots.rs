@@ -59,6 +59,11 @@ impl Slots {
         Self(config.nodes.iter().map(entry).collect())
     }
 
+    /// Where an entry's node should listen.
+    pub(super) fn socket(&self, slot: usize) -> &str {
+        self.0.get(slot).map_or("", |entry| &entry.socket)
+    }
+
     /// How many there are.
     pub(super) const fn len(&self) -> usize {
         self.0.len()

@@ -148,6 +148,8 @@ const fn level(narrative: &Narrative, is_verbose: bool) -> Level {
         | Narrative::Error { .. } => Level::WARN,
         Narrative::Starting { .. }
         | Narrative::Reloaded { .. }
+        | Narrative::PaymentsPaused { .. }
+        | Narrative::PaymentsResumed { .. }
         | Narrative::Shutdown {}
         | Narrative::LightningConnected { .. }
         | Narrative::SwarmConnected { .. }

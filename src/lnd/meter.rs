@@ -65,3 +65,43 @@ impl Drop for Timing {
         (self.meter.0)(&self.method, &format!("{:?}", self.code), self.began.elapsed());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// What is told of a call to `path` whose headers were `noted`, or of which nothing came.
+    fn check(path: &str, noted: Option<Option<&[(&'static str, &str)]>>, expected: Option<&str>) {
+        let told: Arc<Mutex<Vec<String>>> = Arc::default();
+        let meter = Meter::new({
+            let told = Arc::clone(&told);
+            move |method, code, _| told.lock().unwrap().push(format!("{method} {code}"))
+        });
+        if let (Some(mut timing), Some(headers)) = (meter.begin(path), noted) {
+            let headers = headers.map(|headers| {
+                let named = headers.iter().map(|(name, value)| {
+                    (http::HeaderName::from_static(name), value.parse().unwrap())
+                });
+                named.collect::<http::HeaderMap>()
+            });
+            timing.note(headers.as_ref());
+        }
+        assert_eq!(told.lock().unwrap().first().map(String::as_str), expected, "{path}");
+    }
+
+    #[test]
+    fn a_call_is_told_with_how_it_ended() {
+        let path = "/lnrpc.Lightning/ListChannels";
+        check(path, Some(Some(&[])), Some("ListChannels Ok"));
+        check(path, Some(Some(&[("grpc-status", "7")])), Some("ListChannels PermissionDenied"));
+        check(path, Some(None), Some("ListChannels Unavailable"));
+        check(path, None, Some("ListChannels Cancelled"));
+    }
+
+    #[test]
+    fn a_subscription_is_not_told() {
+        check("/lnrpc.Lightning/SubscribeChannelEvents", Some(Some(&[])), None);
+    }
+}

@@ -43,6 +43,34 @@ async fn a_reload_takes_in_what_it_can_and_names_the_rest() {
 }
 
 #[tokio::test]
+async fn a_refresh_rate_that_is_reloaded_holds_for_nodes_that_are_followed() {
+    let mut live = Live::new().await;
+    let rate = |seconds: f64| json!({ "limits": { "baseSettings": { "refreshRate": seconds } } });
+    live.write(&rate(3600.0));
+    live.start().await;
+    // There is a second list a second after the first; the next one is far away.
+    live.fake.called("ListChannels", 2).await;
+    live.write(&rate(0.1));
+    live.client.reload().await.expect("is taken in");
+    live.fake.called("ListChannels", 4).await;
+    live.stop().await;
+}
+
+/// Two who ask at once are both told, and what was read last holds.
+#[tokio::test]
+async fn reloads_that_are_asked_for_at_once_are_done_one_after_the_other() {
+    let mut live = Live::new().await;
+    live.start().await;
+    live.write(&json!({ "limits": { "baseSettings": { "maxTransactionsPerPeriod": 7 } } }));
+    let (one, other) = tokio::join!(live.client.reload(), live.client.reload());
+    let mut said = [one, other].map(|it| it.expect("is taken in").done);
+    said.sort();
+    assert!(said.contains(&"changed: limits".to_owned()), "{said:?}");
+    assert_eq!(live.status().await.report.nodes[0].budget.payments_max, 7);
+    live.stop().await;
+}
+
+#[tokio::test]
 async fn a_faulty_file_is_refused_whole_with_all_its_faults() {
     let mut live = Live::new().await;
     live.start().await;
@@ -142,6 +170,7 @@ async fn the_metrics_are_those_of_the_guide() {
         "tightrope_drift_to_settled_seconds",
         "tightrope_audit_append_duration_seconds",
         "tightrope_audit_usable",
+        "tightrope_swarm_joined",
         "tightrope_reloads_total",
     ] {
         assert!(names.contains(present), "{present} is missing in {text}");

@@ -45,6 +45,18 @@ async fn what_is_paused_and_resumed_is_said_and_so_is_what_still_holds() {
     assert_eq!(recorded.iter().map(is_paused).collect::<Vec<_>>(), [true, true, false, false]);
 }
 
+/// What could not be written is not said to be done.
+#[tokio::test]
+async fn a_pause_whose_record_is_lost_is_not_said_to_hold() {
+    let mut asking = Asking::new().meet();
+    asking.run.executor.audit.clone().close().await;
+    let (answer, said) = oneshot::channel();
+    let pause = Pause { scope: "all".to_owned(), for_ms: None, reason: None };
+    let asked = Asked { question: Question::Pause(pause), answer };
+    asking.run.serve(Wanted::Answer(asked), &mut asking.desk);
+    said.await.expect_err("nothing is said");
+}
+
 #[tokio::test]
 async fn a_pause_of_each_kind_outlives_a_restart_and_is_resumed_before_anybody_comes() {
     let mut asking = Asking::new().meet();
@@ -252,7 +264,7 @@ impl Asking {
 
     async fn ask(&mut self, question: Question) -> Answer {
         let (answer, said) = oneshot::channel();
-        self.run.serve(Wanted::Answer(Asked { question, answer }), &self.desk);
+        self.run.serve(Wanted::Answer(Asked { question, answer }), &mut self.desk);
         said.await.expect("an answer")
     }
 

@@ -5,7 +5,7 @@ use prometheus::core::{Atomic, AtomicF64, AtomicI64, Collector, GenericGaugeVec}
 use prometheus::proto::MetricFamily;
 
 use crate::control::Status;
-use crate::core::report::{ChannelReport, NodeReport, OpenState, PeerReport};
+use crate::core::report::{ChannelReport, NodeReport, OpenState, PeerReport, Report};
 use crate::time::Time;
 use crate::units::{Msat, Ppm};
 
@@ -13,9 +13,14 @@ use crate::units::{Msat, Ppm};
 pub(super) fn of(status: &Status) -> Vec<MetricFamily> {
     let mut all = Gauges(Vec::new());
     all.of_the_daemon(status);
-    all.of_nodes(&status.report.nodes);
-    all.of_peers(&status.report.peers);
-    all.of_channels(&status.report.channels);
+    // Without a log nothing is known of the rest, and a zero would be a lie.
+    if status.log.is_usable {
+        all.of_what_is_open(&status.report);
+        all.of_slots(status);
+        all.of_nodes(&status.report.nodes);
+        all.of_peers(&status.report.peers);
+        all.of_channels(&status.report.channels);
+    }
     all.0
 }
 
@@ -24,7 +29,6 @@ struct Gauges(Vec<MetricFamily>);
 
 impl Gauges {
     fn of_the_daemon(&mut self, status: &Status) {
-        let report = &status.report;
         let version = vec![status.version.clone()];
         let one = |value| [(Vec::new(), value)];
         self.ints("tightrope_build_info", "The daemon's version.", &["version"], [(version, 1)]);
@@ -46,8 +50,17 @@ impl Gauges {
             &[],
             one(int(status.log.waiting)),
         );
-        let pauses = int_of(report.pauses.len());
-        self.ints("tightrope_pauses", "How many pauses hold.", &[], one(pauses));
+        self.ints(
+            "tightrope_swarm_joined",
+            "Whether peers can find us.",
+            &[],
+            one(status.swarm.is_joined.into()),
+        );
+    }
+
+    fn of_what_is_open(&mut self, report: &Report) {
+        let pauses = [(Vec::new(), int_of(report.pauses.len()))];
+        self.ints("tightrope_pauses", "How many pauses hold.", &[], pauses);
         let open = OpenState::ALL.map(|state| {
             let count = report.open.iter().filter(|open| open.state == state).count();
             (vec![code_of(&state)], int_of(count))
@@ -56,34 +69,41 @@ impl Gauges {
         self.ints("tightrope_open_payments", help, &["state"], open);
     }
 
-    fn of_nodes(&mut self, nodes: &[NodeReport]) {
-        let labels = |node: &NodeReport| vec![name(&node.alias, &node.node.to_string())];
-        let up = nodes.iter().map(|node| {
-            let mut labels = labels(node);
-            labels.insert(0, node.node.to_string());
-            (labels, node.up_since.is_some().into())
+    /// A row for each entry of `lightningNodes`: one that has never answered goes by its socket.
+    fn of_slots(&mut self, status: &Status) {
+        let up = status.slots.iter().map(|slot| {
+            let node = slot.node.or(slot.last_node);
+            let known = status.report.nodes.iter().find(|known| Some(known.node) == node);
+            let alias = known.map_or_else(|| slot.socket.clone(), called);
+            let node = node.map(|node| node.to_string()).unwrap_or_default();
+            (vec![node, alias], slot.node.is_some().into())
         });
         self.ints("tightrope_node_up", "Whether a node of ours answers.", &["node", "alias"], up);
+    }
+
+    fn of_nodes(&mut self, nodes: &[NodeReport]) {
+        let labels = |node: &NodeReport| vec![node.node.to_string(), called(node)];
         let left = nodes.iter().map(|node| {
             let left = node.budget.amount_max.saturating_sub(node.budget.amount_used);
             (labels(node), sat(left))
         });
         let help = "What a node may still pay in this period, in satoshis.";
-        self.ints("tightrope_budget_left_satoshis", help, &["alias"], left);
+        self.ints("tightrope_budget_left_satoshis", help, &["node", "alias"], left);
         let left = nodes.iter().map(|node| {
             let left = node.budget.payments_max.saturating_sub(node.budget.payments_used);
             (labels(node), int(left))
         });
         let help = "How many payments a node may still make in this period.";
-        self.ints("tightrope_budget_left_payments", help, &["alias"], left);
+        self.ints("tightrope_budget_left_payments", help, &["node", "alias"], left);
     }
 
     fn of_peers(&mut self, peers: &[PeerReport]) {
-        let kinds = ["proven", "claimed", "legacy"].map(|kind| {
+        let kinds = ["proven", "claimed", "legacy", "silent"].map(|kind| {
             let count = peers.iter().filter(|peer| kind_of(peer) == kind).count();
             (vec![kind.to_owned()], int_of(count))
         });
-        let help = "Connected peers: proven by their nodes' signatures, by their word, or legacy.";
+        let help = "Connected peers: proven by their nodes' signatures, by their word alone, \
+                    legacy, or silent as yet.";
         self.ints("tightrope_peers", help, &["kind"], kinds);
     }
 
@@ -152,7 +172,9 @@ impl Gauges {
 
 /// How far a peer's claims to speak for its nodes are to be believed.
 fn kind_of(peer: &PeerReport) -> &'static str {
-    if peer.nodes.iter().all(|claim| claim.version.is_none()) {
+    if peer.nodes.is_empty() {
+        "silent"
+    } else if peer.nodes.iter().all(|claim| claim.version.is_none()) {
         "legacy"
     } else if peer.nodes.iter().all(|claim| claim.is_proven) {
         "proven"
@@ -165,6 +187,10 @@ fn kind_of(peer: &PeerReport) -> &'static str {
 fn code_of(state: &OpenState) -> String {
     let word = serde_json::to_value(state).unwrap_or_default();
     word.as_str().unwrap_or_default().to_owned()
+}
+
+fn called(node: &NodeReport) -> String {
+    name(&node.alias, &node.node.to_string())
 }
 
 /// What a node is called: its alias, or the beginning of its key.
