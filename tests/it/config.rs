@@ -155,6 +155,24 @@ fn later_sources_win_objects_merge_and_arrays_replace() {
 }
 
 #[test]
+fn a_folder_that_is_not_there_is_told_unless_none_was_named_and_the_environment_says_all() {
+    let nodes = r#"[{ "socket": "127.0.0.1:10009", "macaroon": "0201" }]"#;
+    let env = [("TIGHTROPE__SECRET", SECRET), ("TIGHTROPE__LIGHTNINGNODES", nodes)];
+    let load = |dir: &str, env: &[(&str, &str)]| {
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        config::load(Path::new(dir), env, json!({}))
+    };
+    assert!(!Path::new(config::FOLDER).join("local.json").exists(), "nothing is read there");
+    load(config::FOLDER, &env).expect("the environment says all");
+    let error = load("/nowhere", &env).expect_err("it was named").to_string();
+    assert_eq!(
+        error,
+        "the configuration in /nowhere has a fault:\n  the folder /nowhere does not exist \
+         (--config or TIGHTROPE_CONFIG_DIR names the one with local.json)"
+    );
+}
+
+#[test]
 fn an_unknown_variable_is_told_with_the_nearest_one() {
     let error = Room::new()
         .load_with(&[("TIGHTROPE__LIMITS__BASESETTINGS__DEADZON", "0.1")], json!({}))
