@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::core::record::{Pause, Scope};
-use crate::core::report::{ChannelReport, OpenState};
+use crate::core::report::{ChannelReport, OpenState, Report};
 
 /// Each side that is absent: whose it is, why, what it had in sat, and since how many seconds.
 fn absent(core: &Core, now: Time) -> Vec<(String, String, u64, u64)> {
@@ -76,6 +76,43 @@ fn a_peer_that_left_is_told_of_with_its_channels_until_somebody_speaks_for_its_n
     let bob = pair.daemons[BOB].node.1;
     pair.meets(ALICE, 9, hello(bob, None, None));
     assert!(pair.daemons[ALICE].core.report().absent_peers.is_empty());
+}
+
+/// A pause, so that a drift lasts.
+fn paused() -> Event {
+    Event::PauseAsked(Pause { scope: Scope::All, until: None, reason: None })
+}
+
+#[test]
+fn a_drift_that_nobody_sees_is_none_and_begins_when_the_channel_is_back() {
+    let drifted = [(1, 200_000, 800_000)];
+    let mut pair = Pair::new(settings(), settings());
+    pair.tell(ALICE, paused());
+    pair.list(10, &drifted);
+    assert_eq!(pair.daemons[ALICE].core.report().channels[0].low_since, Some(START));
+    pair.part();
+    let side = pair.daemons[ALICE].core.report().absent_channels.remove(0);
+    assert_eq!(side.low_since, None, "its peer is away");
+    pair.pass(200_000);
+    pair.meet();
+    let side = pair.daemons[ALICE].core.report().channels.remove(0);
+    assert_eq!(side.low_since, Some(pair.now));
+
+    let mut world = World::new(settings());
+    world.tell(paused());
+    world.list(10, &drifted);
+    let alices = |core: &Core| {
+        let Report { channels, absent_channels, .. } = core.report();
+        let mut sides = channels.into_iter().chain(absent_channels);
+        sides.find(|side| side.alias == "alice").expect("her side").low_since
+    };
+    assert_eq!(alices(&world.core), Some(START));
+    world.tell(Event::NodeDisconnected { node: world.alice.1 });
+    assert_eq!(alices(&world.core), None, "its node is down");
+    world.pass(200_000);
+    world.connect(world.alice.1, "alice", true);
+    world.list(11, &drifted);
+    assert_eq!(alices(&world.core), Some(world.now));
 }
 
 #[test]
