@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use expect_test::expect_file;
 use serde_json::{Value, json};
 use tightrope::config::{self, Config, ConfigError};
-use tightrope::core::policy::{Limits, Policy};
+use tightrope::core::policy::Limits;
 
 /// A certificate as far as the config looks at it.
 const PEM: &str = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
@@ -35,7 +35,7 @@ fn default_json_has_every_key_and_is_what_holds_without_it() {
         understood
     };
     assert_eq!(masked(&with), masked(&without));
-    assert_eq!(without.settings.limits, Limits { base: Policy::default(), overrides: vec![] });
+    assert_eq!(without.settings.limits, Limits::default());
 }
 
 #[test]

@@ -136,11 +136,12 @@ fn strangers_that_leave_are_not_told_of_and_of_others_only_the_last() {
 #[test]
 fn a_channel_tells_its_pauses_its_cap_and_its_last_rebalance_and_a_payment_is_told_once() {
     let mut settings = settings();
-    settings.limits.overrides.push(crate::core::policy::Override {
+    let cap = crate::core::policy::Override {
         id: "bob:0x0x1".to_owned(),
         payments_max: Some(3),
         ..Default::default()
-    });
+    };
+    settings.limits = Limits::new(settings.limits.base, vec![cap]);
     let mut world = World::new(settings);
     let bobs = |world: &World| {
         let mut sides = world.core.report().channels.into_iter();
