@@ -69,7 +69,7 @@ fn deciding(criterion: &mut Criterion) {
 /// A core with both nodes connected and so many channels listed, in a dry run, so that an update
 /// always has all its work to do and nothing stays open.
 fn busy_core(count: u64, overrides: Vec<Override>) -> Core {
-    let limits = Limits { base: Policy::default(), overrides };
+    let limits = Limits::new(Policy::default(), overrides);
     let settings = Settings { limits, dry_run: true, ..Settings::default() };
     let mut core = Core::new(settings, Ledger::new(Policy::default().period), now(), [0; 32]);
     connect(&mut core, ALICE, "alice");

@@ -49,11 +49,11 @@ struct Cli {
         value_name = "DIR",
         env = "TIGHTROPE_CONFIG_DIR",
         hide_env_values = true,
-        default_value = "./config"
+        default_value = config::FOLDER
     )]
     config: PathBuf,
     /// Say what would be done, and pay nothing.
-    #[arg(long, global = true)]
+    #[arg(long)]
     dry_run: bool,
     /// Look at every node once, do what is to be done, and exit.
     #[arg(long)]
@@ -70,10 +70,17 @@ enum Command {
         /// Look at every node once, do what is to be done, and exit.
         #[arg(long)]
         once: bool,
+        /// Say what would be done, and pay nothing.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Try the configuration, every node and every permission; move nothing.
     #[command(after_help = "Example: tightrope --config /etc/tightrope check")]
-    Check,
+    Check {
+        /// As with dryRun in the configuration.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Show how the running daemon stands: nodes, peers, channels, budgets, what is under way.
     #[command(after_help = "Example: tightrope --config /etc/tightrope status --watch")]
     Status(status::StatusArgs),
@@ -122,28 +129,16 @@ enum Command {
 impl Cli {
     /// Itself, if its parts can be meant together.
     fn sensible(self) -> Result<Self, clap::Error> {
-        match self.command {
-            Some(
-                Command::Check
-                | Command::Status(_)
-                | Command::Why { .. }
-                | Command::Pause(_)
-                | Command::Resume(_)
-                | Command::Reload(_)
-                | Command::Audit(_)
-                | Command::Bootstrap { .. }
-                | Command::Schema
-                | Command::Completions { .. },
-            ) if self.once => {
-                let words = "--once goes with run only";
-                Err(Self::command().error(ErrorKind::ArgumentConflict, words))
-            }
-            // They would do it all the same.
-            Some(Command::Pause(_) | Command::Resume(_) | Command::Reload(_)) if self.dry_run => {
-                let words = "--dry-run does not go with what the running daemon is to do";
-                Err(Self::command().error(ErrorKind::ArgumentConflict, words))
-            }
-            Some(_) | None => Ok(self),
+        let words = match self.command {
+            None | Some(Command::Run { .. }) => None,
+            Some(_) if self.once => Some("--once goes with run only"),
+            Some(Command::Check { .. }) => None,
+            Some(_) if self.dry_run => Some("--dry-run goes with run and check only"),
+            Some(_) => None,
+        };
+        match words {
+            Some(words) => Err(Self::command().error(ErrorKind::ArgumentConflict, words)),
+            None => Ok(self),
         }
     }
 }
@@ -169,24 +164,23 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
-    let load = || load(&cli.config, cli.dry_run);
-    match cli.command.unwrap_or(Command::Run { once: false }) {
-        Command::Run { once } => {
+    match cli.command.unwrap_or(Command::Run { once: cli.once, dry_run: cli.dry_run }) {
+        Command::Run { once, dry_run } => {
             let mode = if once || cli.once { daemon::Mode::Once } else { daemon::Mode::Forever };
-            let config = load()?;
+            let (dir, is_dry) = (cli.config, dry_run || cli.dry_run);
+            let config = load(&dir, is_dry)?;
             let set_level = log_to_stderr(config.log);
-            let (dir, is_dry) = (cli.config, cli.dry_run);
-            let read = Box::new(move || self::load(&dir, is_dry));
+            let read = Box::new(move || load(&dir, is_dry));
             run::run(config, Source { read, set_level, again: Arc::default() }, mode)
         }
-        Command::Check => check::run(&load()?),
+        Command::Check { dry_run } => check::run(&load(&cli.config, dry_run || cli.dry_run)?),
         Command::Status(args) => status::run(&args, &cli.config),
         Command::Why { channel, door } => why::run(&channel, &door.client(&cli.config)?),
         Command::Pause(args) => pause::pause(args, &cli.config),
         Command::Resume(args) => pause::resume(&args, &cli.config),
         Command::Reload(door) => reload::run(&door.client(&cli.config)?),
         Command::Audit(command) => {
-            let files = daemon::files(&load()?);
+            let files = daemon::files(&load(&cli.config, false)?);
             audit::run(command, &files, &mut std::io::stdout().lock())
         }
         Command::Bootstrap { listen } => bootstrap::run(listen),

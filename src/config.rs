@@ -33,6 +33,9 @@ pub use reload::Changes;
 pub use schema::schema;
 pub use secret::{Macaroon, Secret};
 
+/// The folder that is read where none is named. It may be missing where the environment says all.
+pub const FOLDER: &str = "./config";
+
 /// The secret that stands in the original's defaults, which everybody knows.
 const WEAK_SECRET: &str = "secret";
 

@@ -154,5 +154,9 @@ pub struct Asked {
     pub answer: oneshot::Sender<Answer>,
 }
 
+/// The longest pause that has an end: a longer one is a slip of the hand, and one without an end is
+/// what is meant.
+pub const PAUSE_MAX: Duration = Duration::from_secs(10 * 366 * 86_400);
+
 /// How long the loop may take to answer.
 pub const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);

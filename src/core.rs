@@ -46,6 +46,7 @@ mod watch;
 mod why;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::iter;
 
 use sha2::{Digest, Sha256};
 
@@ -423,7 +424,7 @@ impl Core {
     fn scids(&self, point: ChannelPoint) -> Vec<Scid> {
         let channels = self.views.sides(point).map(|(_, view)| &view.channel);
         channels
-            .flat_map(|channel| [&[channel.scid], channel.other_scids.as_slice()].concat())
+            .flat_map(|channel| iter::once(channel.scid).chain(channel.other_scids.iter().copied()))
             .collect()
     }
 

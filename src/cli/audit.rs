@@ -198,9 +198,9 @@ fn export(folder: &Path, out: &mut dyn Write) -> anyhow::Result<bool> {
 
 /// Opens a log for reading.
 fn open(folder: &Path) -> anyhow::Result<Reader> {
-    let missing = || format!("there is no log in {}: has the daemon run yet?", folder.display());
     if !folder.is_dir() {
-        anyhow::bail!(missing());
+        let from = if folder.is_relative() { ", relative to the working directory" } else { "" };
+        anyhow::bail!("there is no log in {}{from}: has the daemon run yet?", folder.display());
     }
     Ok(Reader::open(folder)?)
 }

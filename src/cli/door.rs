@@ -3,9 +3,15 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
+
 use super::status::printable;
-use crate::config::{self, ConfigError};
+use crate::config;
 use crate::control::{Client, ClientError, Done};
+
+/// What helps at once where the configuration does not tell the socket.
+const OR_NAME_IT: &str =
+    "mend this, or name the daemon's socket (--socket /run/tightrope/control.sock)";
 
 /// Which daemon is asked.
 #[derive(Debug, clap::Args)]
@@ -16,11 +22,12 @@ pub(super) struct Door {
 }
 
 impl Door {
-    /// A client of that daemon. Of the configuration in `dir`, nothing but the socket matters.
-    pub(super) fn client(&self, dir: &Path) -> Result<Client, ConfigError> {
+    /// A client of that daemon. Of the configuration in `dir`, nothing but the socket matters, and
+    /// where it cannot be read, the socket can be named: nobody is locked out of a pause.
+    pub(super) fn client(&self, dir: &Path) -> anyhow::Result<Client> {
         let socket = match &self.socket {
             Some(socket) => socket.clone(),
-            None => config::control_socket(dir, super::environment())?,
+            None => config::control_socket(dir, super::environment()).context(OR_NAME_IT)?,
         };
         Ok(Client::new(socket))
     }

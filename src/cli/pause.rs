@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 
 use super::door::{Door, say_done, wait};
-use crate::control::Pause;
+use crate::control::{PAUSE_MAX, Pause};
 use crate::time::{SpanError, parse_span, whole_ms};
 
 /// What is to be paused, and how.
@@ -19,7 +19,7 @@ pub(super) struct PauseArgs {
     #[arg(default_value = "all", value_parser = NonEmptyStringValueParser::new())]
     scope: String,
     /// For how long, such as 2h; until resume where this is missing.
-    #[arg(long = "for", value_name = "TIME", value_parser = span)]
+    #[arg(long = "for", value_name = "TIME", value_parser = span, allow_hyphen_values = true)]
     length: Option<Duration>,
     /// Why, for those who ask later.
     #[arg(long, value_name = "TEXT")]
@@ -59,6 +59,9 @@ pub(super) fn resume(args: &ResumeArgs, dir: &Path) -> anyhow::Result<ExitCode> 
 fn span(text: &str) -> Result<Duration, String> {
     match parse_span(text) {
         Ok(span) if whole_ms(span) == 0 => Err("a pause of no length pauses nothing".to_owned()),
+        Ok(span) if span > PAUSE_MAX => {
+            Err("over ten years: leave --for out, and it holds until tightrope resume".to_owned())
+        }
         read => read.map_err(|error: SpanError| error.to_string()),
     }
 }

@@ -20,6 +20,13 @@ pub struct ConfigError {
 /// One thing that is wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
+    /// There is no such folder.
+    #[error("the folder {} does not exist (--config or TIGHTROPE_CONFIG_DIR names the one with \
+        local.json)", dir.display())]
+    NoFolder {
+        /// The folder.
+        dir: PathBuf,
+    },
     /// A file that is there cannot be read.
     #[error("{}: {} (it should be a file that the user who runs tightrope may read)",
         path.display(), source.kind())]
@@ -76,7 +83,9 @@ impl Fault {
     /// The key or the file that is at fault.
     pub fn key(&self) -> String {
         match self {
-            Self::Unreadable { path, .. } | Self::Syntax { path, .. } => path.display().to_string(),
+            Self::NoFolder { dir: path }
+            | Self::Unreadable { path, .. }
+            | Self::Syntax { path, .. } => path.display().to_string(),
             Self::Unknown { key, .. } | Self::Value { key, .. } => key.clone(),
         }
     }
@@ -137,10 +146,10 @@ impl Findings {
         !self.faults.is_empty()
     }
 
-    /// Whether a file could not be read.
+    /// Whether a file could not be read, or the folder was not there.
     pub(super) fn is_unread(&self) -> bool {
         self.faults.iter().any(|fault| match fault {
-            Fault::Unreadable { .. } | Fault::Syntax { .. } => true,
+            Fault::NoFolder { .. } | Fault::Unreadable { .. } | Fault::Syntax { .. } => true,
             Fault::Unknown { .. } | Fault::Value { .. } => false,
         })
     }

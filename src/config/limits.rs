@@ -44,12 +44,12 @@ pub(super) fn read(file: &file::Limits, findings: &mut Findings) -> Limits {
         warn_unread(&over, &key, findings);
         overrides.push(over);
     }
-    Limits { base, overrides }
+    Limits::new(base, overrides)
 }
 
 /// `base` where `over` says nothing else.
 fn laid_over(base: &Policy, over: &Override) -> Policy {
-    Limits { base: base.clone(), overrides: vec![over.clone()] }.of_node(&over.id)
+    Limits::new(base.clone(), vec![over.clone()]).of_node(&over.id)
 }
 
 /// Reads the limits of one object.

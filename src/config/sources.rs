@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use super::credentials::read_file;
 use super::fault::{Fault, Findings, SyntaxError};
 use super::schema::{kinds, leaves, most_like};
-use super::{WEAK_SECRET, repeats};
+use super::{FOLDER, WEAK_SECRET, repeats};
 
 /// What the names of environment variables that set keys begin with.
 const ENV_PREFIX: &str = "TIGHTROPE__";
@@ -30,6 +30,9 @@ const OLDER_NAMES: [(&[&str], &[&str]); 3] = [
         &["limits", "baseSettings", "maxTransactionsPerPeriod"],
     ),
 ];
+
+/// What once held the length of a period, one for the count and one for the amount.
+const OLDER_PERIODS: [&str; 2] = ["maxTransactionsPeriod", "maxAmountPeriod"];
 
 /// What the sources say together.
 pub(super) struct Sources {
@@ -56,6 +59,9 @@ pub(super) fn read(
         }
     }
     let (layer, count) = read_env(env, schema, findings);
+    if !is_there(dir) && (dir != Path::new(FOLDER) || count == 0) {
+        findings.add(Fault::NoFolder { dir: dir.to_owned() });
+    }
     if count > 0 {
         sources.add(format!("{count} environment variables"), layer, findings);
     }
@@ -72,6 +78,11 @@ impl Sources {
         merge(&mut self.value, layer);
         self.names.push(name);
     }
+}
+
+/// Whether there is such a folder. Where that cannot be told, reading its files tells why.
+fn is_there(dir: &Path) -> bool {
+    dir.try_exists().unwrap_or(true)
 }
 
 /// The content of a JSON file; `None` where it is not there or not readable.
@@ -145,6 +156,9 @@ fn merge(under: &mut Value, over: Value) {
 
 /// Gives what goes by an older name in `layer` its name of today.
 fn rename(layer: &mut Value, name: &str, findings: &mut Findings) {
+    if let Some(base) = layer.pointer_mut("/limits/baseSettings") {
+        refuse_periods(base, "limits.baseSettings", name, findings);
+    }
     for (older, path) in OLDER_NAMES {
         if let Some(value) = take(layer, older) {
             put(layer, path, value);
@@ -157,10 +171,24 @@ fn rename(layer: &mut Value, name: &str, findings: &mut Findings) {
     }
     let settings = layer.pointer_mut("/limits/idSettings").and_then(Value::as_array_mut);
     for (index, setting) in settings.into_iter().flatten().enumerate() {
+        refuse_periods(setting, &format!("limits.idSettings[{index}]"), name, findings);
         if let Some(value) = take(setting, &["maxTransactionsPeriod"]) {
             put(setting, &["maxTransactionsPerPeriod"], value);
             let key = format!("limits.idSettings[{index}].maxTransactionsPeriod");
             findings.warn(&key, format!("an older name in {name}: write maxTransactionsPerPeriod"));
+        }
+    }
+}
+
+/// Tells of times that go by a name of [`OLDER_PERIODS`]: which of the two is meant for both, only
+/// the operator knows.
+fn refuse_periods(limits: &mut Value, key: &str, name: &str, findings: &mut Findings) {
+    for older in OLDER_PERIODS {
+        if limits[older].is_string() {
+            take(limits, &[older]);
+            let what = format!("an older name in {name}, of a length of time");
+            let mend = "write limitsPeriod, which holds for the count and for the amount";
+            findings.fault(&format!("{key}.{older}"), what, mend);
         }
     }
 }

@@ -29,7 +29,7 @@ impl Config {
             },
             "limits": {
                 "baseSettings": LimitKeys::from(&limits.base),
-                "idSettings": limits.overrides.iter().map(id_setting).collect::<Vec<_>>(),
+                "idSettings": limits.overrides().iter().map(id_setting).collect::<Vec<_>>(),
             },
             "trustedNodes": self.settings.trusted,
             "requireProof": self.settings.require_proof,

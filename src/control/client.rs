@@ -1,8 +1,10 @@
 //! [`Client`]: asks a daemon over its Unix socket.
 
 use std::fmt::Display;
+use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -38,8 +40,11 @@ pub struct Client {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// There is no socket.
-    #[error("no daemon listens on {} (is it running, and with this configuration? \
-        --config names another one, --socket another socket)", socket.display())]
+    #[error(
+        "no daemon listens on {} (is it running, and with this configuration? \
+        --config names another one, --socket another socket)",
+        place(socket)
+    )]
     NoDaemon {
         /// Where it should be.
         socket: PathBuf,
@@ -47,12 +52,18 @@ pub enum ClientError {
         source: io::Error,
     },
     /// There is a socket, and nobody listens.
-    #[error("the daemon that listened on {} is gone (start it again)", socket.display())]
+    #[error("the daemon that listened on {} is gone (start it again)", place(socket))]
     DaemonGone {
         /// Where it was.
         socket: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// Something else stands there.
+    #[error("{} is no socket (name the daemon's own with --socket)", place(socket))]
+    NotASocket {
+        /// What was named.
+        socket: PathBuf,
     },
     /// The socket is another user's.
     #[error("{}: permission denied (run this as the user who runs the daemon)", socket.display())]
@@ -129,6 +140,12 @@ pub enum ClientError {
         /// The words.
         said: String,
     },
+}
+
+/// A path, and from where it is looked for: that may be another place in another shell.
+fn place(path: &Path) -> String {
+    let from = if path.is_relative() { ", relative to the working directory" } else { "" };
+    format!("{}{from}", path.display())
 }
 
 fn nearest(unknown: &Unknown) -> impl Display {
@@ -289,7 +306,13 @@ impl Client {
         if is(io::ErrorKind::NotFound) {
             ClientError::NoDaemon { socket, source }
         } else if is(io::ErrorKind::ConnectionRefused) {
-            ClientError::DaemonGone { socket, source }
+            // So the system says of everything that nobody listens on.
+            let about = fs::metadata(&socket);
+            if about.is_ok_and(|about| !about.file_type().is_socket()) {
+                ClientError::NotASocket { socket }
+            } else {
+                ClientError::DaemonGone { socket, source }
+            }
         } else if is(io::ErrorKind::PermissionDenied) {
             ClientError::NotAllowed { socket, source }
         } else {

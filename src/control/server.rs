@@ -27,11 +27,13 @@ use tokio_util::either::Either;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use super::Question;
 use super::reply::{self, Reply};
 use super::route::{Miss, Route};
 use super::socket::SocketFile;
 use super::token::Token;
-use super::{ANSWER_TIME_MAX, Answer, Asked, ControlError, ControlSettings, Pause, Question};
+use super::{ANSWER_TIME_MAX, Answer, Asked, ControlError, ControlSettings, PAUSE_MAX, Pause};
+use crate::time::whole_ms;
 
 /// The largest body that is read: what is asked fits into a few lines.
 const BODY_SIZE_MAX: usize = 16 * 1024;
@@ -269,6 +271,10 @@ async fn question(route: Route, body: Incoming) -> Result<Option<Question>, Stri
             let pause: Pause = read(body).await?;
             if pause.for_ms == Some(0) {
                 return Err("forMs: a pause of no length pauses nothing".to_owned());
+            }
+            if pause.for_ms > Some(whole_ms(PAUSE_MAX)) {
+                let what = "forMs: over ten years: leave it out, and it holds until it is resumed";
+                return Err(what.to_owned());
             }
             Question::Pause(Pause { scope: named(pause.scope)?, ..pause })
         }

@@ -144,7 +144,7 @@ impl Absent {
 
 impl Core {
     /// A node of ours does not answer any longer: how its channels stand is remembered, before
-    /// the views forget it.
+    /// the views forget it; but for how long they have drifted, which nobody can mend meanwhile.
     pub(super) fn remember(&mut self, node: NodeId) {
         let unclaimed = self.absent.unclaimed();
         let room = SIDES_MAX.saturating_sub(self.absent.sides.len());
@@ -153,11 +153,14 @@ impl Core {
             let is_told = self.watched.contains_key(&point)
                 || unclaimed.contains_key(&view.channel.counterparty);
             let side = is_told.then(|| self.channel_report(node, view))?;
-            Some(((point, node), ChannelReport { absent_since: Some(self.now), ..side }))
+            let (absent_since, low_since) = (Some(self.now), None);
+            Some(((point, node), ChannelReport { absent_since, low_since, ..side }))
         });
         let sides: Vec<_> = sides.take(room).collect();
         self.absent.sides.extend(sides);
         self.absent.nodes.insert(node, self.now);
+        let its_own = self.sides.iter_mut().filter(|((_, owner), _)| *owner == node);
+        its_own.for_each(|(_, side)| side.low_since = None);
     }
 
     /// Our sides of the cluster's channels whose node is down or whose peer is away.

@@ -3,7 +3,7 @@
 //! [`Limits`] holds what the operator set, and resolves it: base, then alias, then channel id,
 //! then `alias:channelId`. Reading and checking the config is not done here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -40,7 +40,7 @@ impl Default for Settings {
     /// The defaults of the configuration.
     fn default() -> Self {
         Self {
-            limits: Limits { base: Policy::default(), overrides: Vec::new() },
+            limits: Limits::default(),
             own: BTreeSet::new(),
             trusted: BTreeSet::new(),
             require_proof: false,
@@ -50,13 +50,23 @@ impl Default for Settings {
     }
 }
 
-/// The limits as the operator set them.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+/// The limits as the operator set them. What their ids name is worked out once: each look at a
+/// channel asks for its limits.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Limits {
     /// What holds where nothing else is said.
     pub base: Policy,
     /// What is said for an alias, a channel id, or `alias:channelId`, in the operator's order.
-    pub overrides: Vec<Override>,
+    overrides: Vec<Override>,
+    /// The places in `overrides` whose id is an alias; that any id may be.
+    #[serde(skip)]
+    by_alias: BTreeMap<String, Vec<usize>>,
+    /// The places in `overrides` whose id is a channel's.
+    #[serde(skip)]
+    by_channel: BTreeMap<Scid, Vec<usize>>,
+    /// The places in `overrides` whose id is a channel's behind an alias, and that alias.
+    #[serde(skip)]
+    by_side: BTreeMap<Scid, Vec<(String, usize)>>,
 }
 
 /// The limits that differ for one id.
@@ -167,6 +177,30 @@ impl Default for Policy {
 }
 
 impl Limits {
+    /// Limits with what differs from `base`, in the operator's order: of two that are for the
+    /// same, the later holds.
+    pub fn new(base: Policy, overrides: Vec<Override>) -> Self {
+        let mut limits = Self { base, ..Self::default() };
+        for (place, over) in overrides.iter().enumerate() {
+            limits.by_alias.entry(over.id.clone()).or_default().push(place);
+            if let Ok(scid) = over.id.parse() {
+                limits.by_channel.entry(scid).or_default().push(place);
+            }
+            // An alias may itself hold a colon.
+            if let Some((alias, scid)) = over.id.rsplit_once(':')
+                && let Ok(scid) = scid.parse()
+            {
+                limits.by_side.entry(scid).or_default().push((alias.to_owned(), place));
+            }
+        }
+        Self { overrides, ..limits }
+    }
+
+    /// What is said for an alias, a channel id, or `alias:channelId`, in the operator's order.
+    pub fn overrides(&self) -> &[Override] {
+        &self.overrides
+    }
+
     /// The longest period that holds anywhere.
     pub fn period_max(&self) -> Duration {
         let set = self.overrides.iter().filter_map(|over| over.period);
@@ -176,7 +210,10 @@ impl Limits {
     /// What holds for a node: base, then alias.
     pub fn of_node(&self, alias: &str) -> Policy {
         let mut policy = self.base.clone();
-        self.apply(&mut policy, |id| id == alias);
+        let places = self.by_alias.get(alias).into_iter().flatten();
+        for over in places.filter_map(|place| self.overrides.get(*place)) {
+            over.lay_over(&mut policy);
+        }
         policy
     }
 
@@ -185,8 +222,9 @@ impl Limits {
     pub fn of_channel(&self, alias: &str, scids: &[Scid]) -> Policy {
         let node = self.of_node(alias);
         let mut policy = node.clone();
-        self.apply(&mut policy, |id| names_channel(id, scids));
-        self.apply(&mut policy, |id| names_side(id, alias, scids));
+        for over in self.about(alias, scids) {
+            over.lay_over(&mut policy);
+        }
         Policy {
             payments_max: node.payments_max,
             amount_max: node.amount_max,
@@ -200,29 +238,38 @@ impl Limits {
     /// The further caps that are set for a channel itself.
     pub fn channel_caps(&self, alias: &str, scids: &[Scid]) -> ChannelCaps {
         let mut caps = ChannelCaps::default();
-        let by_channel = self.overrides.iter().filter(|over| names_channel(&over.id, scids));
-        let by_side = self.overrides.iter().filter(|over| names_side(&over.id, alias, scids));
-        for over in by_channel.chain(by_side) {
+        for over in self.about(alias, scids) {
             caps.payments_max = over.payments_max.or(caps.payments_max);
             caps.amount_max = over.amount_max.or(caps.amount_max);
         }
         caps
     }
 
-    /// Applies, in order, the overrides whose id is wanted.
-    fn apply(&self, policy: &mut Policy, is_wanted: impl Fn(&str) -> bool) {
-        for over in self.overrides.iter().filter(|over| is_wanted(&over.id)) {
-            set(&mut policy.payment_max, over.payment_max);
-            set(&mut policy.payment_min, over.payment_min);
-            set(&mut policy.payments_max, over.payments_max);
-            set(&mut policy.amount_max, over.amount_max);
-            set(&mut policy.period, over.period);
-            set(&mut policy.period_rolls, over.period_rolls);
-            set(&mut policy.pause_min, over.pause_min);
-            set(&mut policy.refresh, over.refresh);
-            set(&mut policy.balance_point, over.balance_point);
-            set(&mut policy.deadzone, over.deadzone);
-        }
+    /// What is said for a channel that goes by any of `scids`, and after it what is said for one
+    /// node's side of it; of each, what the operator said first comes first.
+    fn about(&self, alias: &str, scids: &[Scid]) -> impl Iterator<Item = &Override> {
+        let by_channel = scids.iter().filter_map(|scid| self.by_channel.get(scid)).flatten();
+        let by_side = scids.iter().filter_map(|scid| self.by_side.get(scid)).flatten();
+        let by_side = by_side.filter(|(name, _)| name == alias).map(|(_, place)| place);
+        let channels: BTreeSet<usize> = by_channel.copied().collect();
+        let sides: BTreeSet<usize> = by_side.copied().collect();
+        channels.into_iter().chain(sides).filter_map(|place| self.overrides.get(place))
+    }
+}
+
+impl Override {
+    /// Sets in `policy` what is said here.
+    fn lay_over(&self, policy: &mut Policy) {
+        set(&mut policy.payment_max, self.payment_max);
+        set(&mut policy.payment_min, self.payment_min);
+        set(&mut policy.payments_max, self.payments_max);
+        set(&mut policy.amount_max, self.amount_max);
+        set(&mut policy.period, self.period);
+        set(&mut policy.period_rolls, self.period_rolls);
+        set(&mut policy.pause_min, self.pause_min);
+        set(&mut policy.refresh, self.refresh);
+        set(&mut policy.balance_point, self.balance_point);
+        set(&mut policy.deadzone, self.deadzone);
     }
 }
 
@@ -231,16 +278,6 @@ fn set<T>(slot: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *slot = value;
     }
-}
-
-/// Whether `id` is one of `scids`.
-fn names_channel(id: &str, scids: &[Scid]) -> bool {
-    id.parse().is_ok_and(|scid| scids.contains(&scid))
-}
-
-/// Whether `id` is `alias:channelId` with one of `scids`. An alias may itself hold a colon.
-fn names_side(id: &str, alias: &str, scids: &[Scid]) -> bool {
-    id.rsplit_once(':').is_some_and(|(name, scid)| name == alias && names_channel(scid, scids))
 }
 
 #[cfg(test)]
@@ -255,10 +292,8 @@ mod tests {
             period: Some(Duration::from_secs(sat)),
             ..Override::default()
         };
-        Limits {
-            base: Policy::default(),
-            overrides: vec![over("alice:7x1x0", 3), over("7x1x0", 2), over("alice", 1)],
-        }
+        let overrides = vec![over("alice:7x1x0", 3), over("7x1x0", 2), over("alice", 1)];
+        Limits::new(Policy::default(), overrides)
     }
 
     #[test]
@@ -280,5 +315,38 @@ mod tests {
         assert_eq!(limits().channel_caps("alice", &scids).amount_max, Some(Msat::new(3000)));
         assert_eq!(limits().channel_caps("bob", &scids).amount_max, Some(Msat::new(2000)));
         assert_eq!(limits().channel_caps("bob", &[]), ChannelCaps::default());
+    }
+
+    /// The most at once on a node's side of a channel is so many sat under these overrides.
+    fn check(overrides: &[(&str, u64)], alias: &str, scids: &[&str], expected: u64) {
+        let over = |(id, sat): &(&str, u64)| Override {
+            id: (*id).to_owned(),
+            payment_max: Some(Msat::new(sat * 1000)),
+            ..Override::default()
+        };
+        let limits = Limits::new(Policy::default(), overrides.iter().map(over).collect());
+        let scids: Vec<Scid> = scids.iter().map(|scid| scid.parse().unwrap()).collect();
+        let policy = limits.of_channel(alias, &scids);
+        assert_eq!(policy.payment_max.sat().sat(), expected, "{overrides:?}");
+    }
+
+    #[test]
+    fn of_two_words_for_the_same_the_later_wins_by_whichever_id() {
+        let both = ["7x1x0", "9x1x0"];
+        check(&[("9x1x0", 1), ("7x1x0", 2)], "alice", &both, 2);
+        check(&[("7x1x0", 2), ("9x1x0", 1)], "alice", &both, 1);
+        check(&[("7x1x0", 2), ("007x1x0", 1)], "alice", &both, 1);
+        check(&[("alice:9x1x0", 3), ("alice:7x1x0", 4)], "alice", &both, 4);
+        check(&[("alice:7x1x0", 4), ("bob:7x1x0", 5), ("9x1x0", 1)], "alice", &both, 4);
+    }
+
+    #[test]
+    fn an_alias_may_hold_a_colon_or_look_like_a_channel() {
+        let scid = ["7x1x0"];
+        check(&[("a:b:7x1x0", 3), ("b:7x1x0", 2)], "a:b", &scid, 3);
+        check(&[("a:b", 3)], "a:b", &scid, 3);
+        check(&[("alice:7x1x0", 3)], "alice:7x1x0", &["8x1x0"], 3);
+        check(&[("8x1x0", 3)], "8x1x0", &scid, 3);
+        check(&[(":7x1x0", 3)], "", &scid, 3);
     }
 }

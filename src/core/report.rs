@@ -337,7 +337,7 @@ impl Core {
             deadzone: ours.deadzone,
             target: theirs.as_ref().and_then(|theirs| target(&ours, theirs)),
             band: theirs.map(|theirs| [ours.threshold(), theirs.threshold().complement()]),
-            low_since: self.low_since(point, node),
+            low_since: side.and_then(|side| side.low_since),
             rest: rest.map(RestReport::from),
             paused_by: self.scopes_of([node, counterparty], point),
             absent_since: None,

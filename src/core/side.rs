@@ -41,7 +41,7 @@ pub(crate) struct Side {
     pub(crate) turned_down: Option<TurnedDown>,
     /// The most that it asks, after the channel could not carry more.
     pub(crate) amount_max: Option<Msat>,
-    /// Since when its share is below its threshold, but for payments on their way.
+    /// Since when its share is seen to be below its threshold, but for payments on their way.
     pub(crate) low_since: Option<Time>,
     /// When its node was last asked for its own bounds because they were in the way.
     pub(crate) bounds_asked_at: Option<Time>,

@@ -46,7 +46,7 @@ struct World {
 /// Settings without a wait between payments, and otherwise the defaults.
 fn settings() -> Settings {
     let base = Policy { pause_min: Duration::ZERO, ..Policy::default() };
-    let limits = Limits { base, overrides: Vec::new() };
+    let limits = Limits::new(base, Vec::new());
     Settings { limits, ..Settings::default() }
 }
 

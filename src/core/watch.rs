@@ -85,7 +85,13 @@ impl Core {
 
     fn unwatch(&mut self, point: ChannelPoint) {
         self.told.remove(&point);
-        if self.watched.remove(&point).is_some() {
+        if let Some(ends) = self.watched.remove(&point) {
+            // Nobody sees to it from here on: should it come back, it drifts from then on.
+            for end in ends {
+                if let Some(side) = self.sides.get_mut(&(point, end)) {
+                    side.low_since = None;
+                }
+            }
             self.narrate(Narrative::StopWatchingChannel { channel_point: point });
         }
     }

@@ -73,6 +73,10 @@ fn what_cannot_be_meant_exits_with_64_and_what_cannot_be_used_with_78() {
         &["--once", "audit", "list"],
         &["--once", "schema"],
         &["check", "--once"],
+        &["--dry-run", "status"],
+        &["status", "--dry-run"],
+        &["--dry-run", "audit", "list"],
+        &["--dry-run", "schema"],
     ] {
         assert_eq!(tightrope(good.path(), args).status.code(), Some(64), "{args:?}");
     }
@@ -93,7 +97,15 @@ fn a_node_that_does_not_answer_makes_check_and_a_single_pass_exit_with_1() {
     let said = text(&check.stdout);
     assert!(said.contains("fault: 127.0.0.1:1 does not answer"), "{said}");
     assert!(said.contains("trustedNodes"), "{said}");
-    for args in [&["--once"] as &[&str], &["run", "--once"], &["--once", "run"]] {
+    for args in [
+        &["--once"] as &[&str],
+        &["run", "--once"],
+        &["--once", "run"],
+        &["--dry-run", "--once"],
+        &["run", "--dry-run", "--once"],
+        &["--dry-run", "check"],
+        &["check", "--dry-run"],
+    ] {
         let pass = tightrope(folder.path(), args);
         assert_eq!(pass.status.code(), Some(1), "{args:?}");
     }

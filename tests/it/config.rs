@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use expect_test::expect_file;
 use serde_json::{Value, json};
 use tightrope::config::{self, Config, ConfigError};
-use tightrope::core::policy::{Limits, Policy};
+use tightrope::core::policy::Limits;
 
 /// A certificate as far as the config looks at it.
 const PEM: &str = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
@@ -35,7 +35,7 @@ fn default_json_has_every_key_and_is_what_holds_without_it() {
         understood
     };
     assert_eq!(masked(&with), masked(&without));
-    assert_eq!(without.settings.limits, Limits { base: Policy::default(), overrides: vec![] });
+    assert_eq!(without.settings.limits, Limits::default());
 }
 
 #[test]
@@ -152,6 +152,24 @@ fn later_sources_win_objects_merge_and_arrays_replace() {
     assert!(config.settings.require_proof);
     assert_eq!(config.settings.announce_interval.as_millis(), 4000);
     assert_eq!(config.sources.len(), 5, "{:?}", config.sources);
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_told_unless_none_was_named_and_the_environment_says_all() {
+    let nodes = r#"[{ "socket": "127.0.0.1:10009", "macaroon": "0201" }]"#;
+    let env = [("TIGHTROPE__SECRET", SECRET), ("TIGHTROPE__LIGHTNINGNODES", nodes)];
+    let load = |dir: &str, env: &[(&str, &str)]| {
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        config::load(Path::new(dir), env, json!({}))
+    };
+    assert!(!Path::new(config::FOLDER).join("local.json").exists(), "nothing is read there");
+    load(config::FOLDER, &env).expect("the environment says all");
+    let error = load("/nowhere", &env).expect_err("it was named").to_string();
+    assert_eq!(
+        error,
+        "the configuration in /nowhere has a fault:\n  the folder /nowhere does not exist \
+         (--config or TIGHTROPE_CONFIG_DIR names the one with local.json)"
+    );
 }
 
 #[test]

@@ -185,6 +185,7 @@ async fn what_is_wrong_with_a_request_is_said_with_its_code() {
         (post("/pause", r#"{"scope": "all", "untill": 1}"#), 400, "untill"),
         (post("/pause", r#"{"scope": "all", "forMs": -1}"#), 400, "-1"),
         (post("/pause", r#"{"scope": "all", "forMs": 0}"#), 400, "pauses nothing"),
+        (post("/pause", r#"{"scope": "all", "forMs": 8640000000000}"#), 400, "over ten years"),
         (post("/pause", r#"{"scope": ""}"#), 400, "names nothing"),
         (post("/resume", r#"{"scope": " "}"#), 400, "names nothing"),
         (post("/resume", r#"{"scope": 1}"#), 400, "expected a string"),

@@ -79,6 +79,21 @@ fn each_command_that_a_document_names_is_one_with_the_options_it_shows() {
 }
 
 #[test]
+fn what_reads_the_journal_as_json_passes_over_the_lines_of_systemd() {
+    let mut found = 0;
+    for path in ["docs/logs.md", "docs/operations.md"] {
+        let text = document(path);
+        for line in
+            text.lines().filter(|line| line.starts_with("journalctl") && line.contains("| jq "))
+        {
+            assert!(line.contains("R 'fromjson? | "), "{path}: {line}");
+            found += 1;
+        }
+    }
+    assert!(found > 3, "found {found}");
+}
+
+#[test]
 fn a_command_that_does_not_exist_is_found() {
     let text = "Run `tightrope dance`.\n```\nalias tightrope=x\nA=b tightrope audit eat | jq .\n\
                 tightrope status --loud # ok\n```\n";

@@ -372,7 +372,7 @@ async fn follow(fake: &Fake, refresh: Duration) -> Following {
     let info: Info = lnd.info().await.expect("an answer");
     let (out, events) = mpsc::channel(1);
     let followed = lnd.clone();
-    let limits = Limits { base: Policy { refresh, ..Policy::default() }, overrides: Vec::new() };
+    let limits = Limits::new(Policy { refresh, ..Policy::default() }, Vec::new());
     let (changes, limits) = watch::channel(limits);
     let ended = tokio::spawn(async move { followed.follow(node_id(), &info, limits, out).await });
     fake.called("SubscribeChannelEvents", 1).await;

@@ -158,7 +158,7 @@ fn settings() -> Settings {
         amount_max: Some(Msat::new(2_000_000_000)),
         ..Override::default()
     };
-    Settings { limits: Limits { base, overrides: vec![cap] }, ..Settings::default() }
+    Settings { limits: Limits::new(base, vec![cap]), ..Settings::default() }
 }
 
 /// A core that its events have led to each state that a status can show.

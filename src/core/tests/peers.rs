@@ -294,5 +294,5 @@ fn band(balance_point: u32, deadzone: u32) -> Settings {
         pause_min: Duration::ZERO,
         ..Policy::default()
     };
-    Settings { limits: Limits { base, overrides: Vec::new() }, ..Settings::default() }
+    Settings { limits: Limits::new(base, Vec::new()), ..Settings::default() }
 }

@@ -155,8 +155,17 @@ async fn a_command_without_a_daemon_says_where_it_looked() {
         let said = text(&output.stderr);
         assert!(said.contains("no daemon listens on /nowhere/control.sock"), "{said}");
     }
-    fs::write(folder.path().join("local.json"), "{ not json").expect("a config");
-    assert_eq!(run(&folder, &["status"]).await.status.code(), Some(78));
+    let file = folder.path().join("no-socket");
+    fs::write(&file, "").expect("a file");
+    for other in [folder.path(), &file] {
+        let output = run(&folder, &["status", "--socket", &other.display().to_string()]).await;
+        let said = text(&output.stderr);
+        assert!(said.contains(&format!("{} is no socket", other.display())), "{said}");
+    }
+    fs::write(folder.path().join("local.json"), "{}").expect("a config");
+    let said = text(&run(&folder, &["status"]).await.stderr);
+    let place = "./storage/control.sock, relative to the working directory";
+    assert!(said.contains(place), "{said}");
     for args in [
         &["status", "--json", "--watch"] as &[&str],
         &["pause", "--for", "0s"],
@@ -164,12 +173,46 @@ async fn a_command_without_a_daemon_says_where_it_looked() {
         &["pause", "--dry-run"],
         &["pause", ""],
         &["pause", "--for", "0.5ms"],
+        &["pause", "--for", "-1h"],
+        &["pause", "--for", "99999999d"],
         &["resume", ""],
         &["why", ""],
         &["why"],
     ] {
         assert_eq!(run(&folder, args).await.status.code(), Some(64), "{args:?}");
     }
+}
+
+#[tokio::test]
+async fn a_configuration_that_cannot_be_read_locks_nobody_out() {
+    let stand = stand();
+    fs::write(stand.folder.path().join("local.json"), "{ not json").expect("a config");
+    for command in ["status", "pause"] {
+        let output = run(&stand.folder, &[command]).await;
+        assert_eq!(output.status.code(), Some(78), "{command}");
+        let said = text(&output.stderr);
+        assert!(said.contains("local.json") && said.contains("--socket /run/tightrope"), "{said}");
+        let socket = socket(&stand.folder).display().to_string();
+        let output = run(&stand.folder, &[command, "--socket", &socket]).await;
+        assert_eq!(output.status.code(), Some(0), "{command}: {}", text(&output.stderr));
+    }
+    let output = run(&stand.folder, &["status", "--config", "/nowhere"]).await;
+    assert_eq!(output.status.code(), Some(78));
+    let said = text(&output.stderr);
+    assert!(said.contains("the folder /nowhere does not exist"), "{said}");
+}
+
+#[tokio::test]
+async fn a_length_that_is_none_is_told_in_words_of_ours() {
+    let stand = stand();
+    for (length, words) in [
+        ("-1h", "\"-1h\" is not a length of time"),
+        ("99999999d", "over ten years: leave --for out"),
+    ] {
+        let said = text(&run(&stand.folder, &["pause", "--for", length]).await.stderr);
+        assert!(said.contains(words), "{said}");
+    }
+    assert_eq!(stand.close().await, [], "nothing was asked");
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ pub(crate) fn node(n: u8) -> (SecretKey, NodeId) {
 /// A payment of 300,000 sat from the second node to the first, over [`SCID`].
 pub(crate) fn payment() -> Authorized {
     let base = Policy { pause_min: Duration::ZERO, ..Policy::default() };
-    let limits = Limits { base, overrides: Vec::new() };
+    let limits = Limits::new(base, Vec::new());
     let ledger = Ledger::new(limits.period_max());
     let settings = Settings { limits, dry_run: false, ..Settings::default() };
     let mut core = Core::new(settings, ledger, NOW, [0; 32]);

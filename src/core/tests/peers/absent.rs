@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::core::record::{Pause, Scope};
-use crate::core::report::{ChannelReport, OpenState};
+use crate::core::report::{ChannelReport, OpenState, Report};
 
 /// Each side that is absent: whose it is, why, what it had in sat, and since how many seconds.
 fn absent(core: &Core, now: Time) -> Vec<(String, String, u64, u64)> {
@@ -78,6 +78,43 @@ fn a_peer_that_left_is_told_of_with_its_channels_until_somebody_speaks_for_its_n
     assert!(pair.daemons[ALICE].core.report().absent_peers.is_empty());
 }
 
+/// A pause, so that a drift lasts.
+fn paused() -> Event {
+    Event::PauseAsked(Pause { scope: Scope::All, until: None, reason: None })
+}
+
+#[test]
+fn a_drift_that_nobody_sees_is_none_and_begins_when_the_channel_is_back() {
+    let drifted = [(1, 200_000, 800_000)];
+    let mut pair = Pair::new(settings(), settings());
+    pair.tell(ALICE, paused());
+    pair.list(10, &drifted);
+    assert_eq!(pair.daemons[ALICE].core.report().channels[0].low_since, Some(START));
+    pair.part();
+    let side = pair.daemons[ALICE].core.report().absent_channels.remove(0);
+    assert_eq!(side.low_since, None, "its peer is away");
+    pair.pass(200_000);
+    pair.meet();
+    let side = pair.daemons[ALICE].core.report().channels.remove(0);
+    assert_eq!(side.low_since, Some(pair.now));
+
+    let mut world = World::new(settings());
+    world.tell(paused());
+    world.list(10, &drifted);
+    let alices = |core: &Core| {
+        let Report { channels, absent_channels, .. } = core.report();
+        let mut sides = channels.into_iter().chain(absent_channels);
+        sides.find(|side| side.alias == "alice").expect("her side").low_since
+    };
+    assert_eq!(alices(&world.core), Some(START));
+    world.tell(Event::NodeDisconnected { node: world.alice.1 });
+    assert_eq!(alices(&world.core), None, "its node is down");
+    world.pass(200_000);
+    world.connect(world.alice.1, "alice", true);
+    world.list(11, &drifted);
+    assert_eq!(alices(&world.core), Some(world.now));
+}
+
 #[test]
 fn strangers_that_leave_are_not_told_of_and_of_others_only_the_last() {
     let mut pair = Pair::new(settings(), settings());
@@ -99,11 +136,12 @@ fn strangers_that_leave_are_not_told_of_and_of_others_only_the_last() {
 #[test]
 fn a_channel_tells_its_pauses_its_cap_and_its_last_rebalance_and_a_payment_is_told_once() {
     let mut settings = settings();
-    settings.limits.overrides.push(crate::core::policy::Override {
+    let cap = crate::core::policy::Override {
         id: "bob:0x0x1".to_owned(),
         payments_max: Some(3),
         ..Default::default()
-    });
+    };
+    settings.limits = Limits::new(settings.limits.base, vec![cap]);
     let mut world = World::new(settings);
     let bobs = |world: &World| {
         let mut sides = world.core.report().channels.into_iter();

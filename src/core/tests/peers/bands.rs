@@ -25,7 +25,7 @@ fn any_settings(u: &mut Unstructured<'_>) -> Result<Settings> {
         amount_max: Msat::MAX,
         ..Policy::default()
     };
-    Ok(Settings { limits: Limits { base, overrides: Vec::new() }, ..Settings::default() })
+    Ok(Settings { limits: Limits::new(base, Vec::new()), ..Settings::default() })
 }
 
 #[test]
