@@ -70,8 +70,8 @@ pub enum AuditError {
     },
     /// A path does not lead to the file any more that is open.
     #[error(
-        "{path} is gone, {found} is there: put the storage folder back where it was (is its \
-         volume mounted?)"
+        "{path} is gone, {found} is there: put back what was there (should be on its volume: is \
+         it mounted?)"
     )]
     Gone {
         /// Where the file was.
