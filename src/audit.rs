@@ -4,14 +4,15 @@
 //! nothing is paid, and the event log, for people. [`open`] is the door. What the records mean is
 //! the core's business.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::core::narrative::Narrative;
 use crate::core::record::Record;
 use crate::time::Time;
-use hypercore::{Found, Lines, Log};
+use hypercore::{Found, Lines, Log, Mark};
+use place::Place;
 use storage::Storage;
 use writer::{Afterwards, Writer};
 
@@ -19,6 +20,7 @@ mod error;
 mod event;
 pub mod hypercore;
 mod mask;
+mod place;
 mod replay;
 mod storage;
 mod transaction;
@@ -68,17 +70,39 @@ pub struct Opened {
 /// Opens both logs, makes them where they are missing, and hands every record of the transaction
 /// log to `fold`, in order. Blocks while it reads.
 pub fn open(files: &Files, fold: impl FnMut(Record)) -> Result<(Audit, Opened), AuditError> {
+    open_with(files, |folder| Log::open(folder, is_record), fold)
+}
+
+/// The same for a transaction log that was open before: it must be that one, with all that was
+/// durable in it. Where it is not there, nothing is made that could be taken for it later.
+pub fn reopen(
+    files: &Files,
+    before: &Mark,
+    fold: impl FnMut(Record),
+) -> Result<(Audit, Opened), AuditError> {
+    // Before the storage folder is made anew, for its lock.
+    before.find()?;
+    open_with(files, |_| Log::reopen(before, is_record), fold)
+}
+
+/// Opens both logs, the transaction log by `open`.
+fn open_with(
+    files: &Files,
+    open: impl FnOnce(&Path) -> Result<(Log, Found), AuditError>,
+    fold: impl FnMut(Record),
+) -> Result<(Audit, Opened), AuditError> {
     let storage = Arc::new(Storage::take(&files.storage)?);
     if files.transaction_log() == files.event_log() {
         return Err(AuditError::SameName { path: files.event_log() });
     }
-    let (transactions, found) =
-        Log::open(&files.transaction_log(), |line| transaction::decode(line).map(drop))?;
+    let (transactions, found) = open(&files.transaction_log())?;
     let (events, found_events) = Log::open(&files.event_log(), is_event)?;
     let opened =
         Opened { records: transactions.length(), transactions: found, events: found_events };
     replay::fold(&files.transaction_log(), fold)?;
     let shared = Shared {
+        lock: storage.place().clone(),
+        mark: transactions.mark().clone(),
         transactions: Writer::start(
             "transaction-log",
             transactions,
@@ -90,6 +114,11 @@ pub fn open(files: &Files, fold: impl FnMut(Record)) -> Result<(Audit, Opened), 
         unheard: AtomicU64::new(0),
     };
     Ok((Audit(Arc::new(shared)), opened))
+}
+
+/// Whether a line of the transaction log is one, and why not.
+fn is_record(line: &[u8]) -> Result<(), String> {
+    transaction::decode(line).map(drop)
 }
 
 /// Whether a line of the event log is one, and why not.
@@ -104,6 +133,10 @@ pub struct Audit(Arc<Shared>);
 /// What all clones share.
 #[derive(Debug)]
 struct Shared {
+    /// Where the lock of the storage folder is.
+    lock: Place,
+    /// Where the transaction log is, and how much is in it.
+    mark: Mark,
     transactions: Writer,
     events: Writer,
     mask: Mask,
@@ -135,6 +168,18 @@ impl Audit {
             lines.push(&line);
         }
         self.0.transactions.append(lines)
+    }
+
+    /// An error where the transaction log is not where it was opened, or lacks what is durable: no
+    /// append would succeed. Costs three calls of stat, so it may be asked every few seconds.
+    pub fn check(&self) -> Result<(), AuditError> {
+        self.0.lock.length()?;
+        self.0.mark.check()
+    }
+
+    /// What tells the transaction log from others, for [`reopen`].
+    pub fn mark(&self) -> Mark {
+        self.0.mark.clone()
     }
 
     /// How many appends wait for the transaction log.

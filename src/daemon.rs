@@ -26,7 +26,6 @@ mod supervise;
 mod systemd;
 mod tell;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -36,7 +35,8 @@ use self::desk::{Desk, Standing};
 use self::keys::{KeyError, Keys};
 use self::peers::{PeerEvent, Peers};
 use self::run::{Ended, Run};
-use crate::audit::{self, AuditError, Files, Mask, Opened, Remedy};
+use crate::audit::hypercore::Mark;
+use crate::audit::{self, Audit, AuditError, Files, Mask, Remedy};
 use crate::config::Config;
 use crate::control::ControlError;
 use crate::core::ledger::Ledger;
@@ -70,7 +70,7 @@ pub enum Stopped {
 pub enum DaemonError {
     /// The logs are in a state that only the operator can mend.
     #[error("the audit logs cannot be used")]
-    Audit(#[source] Unusable),
+    Audit(#[source] AuditError),
     /// A node's certificate, macaroon or socket cannot be used at all.
     #[error("lightningNodes[{index}] cannot be used")]
     Node {
@@ -95,29 +95,6 @@ pub enum DaemonError {
     /// Signals cannot be caught.
     #[error("signals cannot be caught")]
     Signals(#[source] std::io::Error),
-}
-
-/// Why the logs cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum Unusable {
-    /// The edge says so.
-    #[error(transparent)]
-    Audit(#[from] AuditError),
-    /// It is another log than before: with it, what was paid would be forgotten.
-    #[error(
-        "{} is not the log that was there before (should be on its volume: is it mounted?)",
-        path.display()
-    )]
-    AnotherLog {
-        /// The log.
-        path: PathBuf,
-    },
-}
-
-/// Whether the log that was opened can be the one that had `before` records when this process
-/// last opened it. A log never shrinks, and is made only once.
-fn is_same_log(before: Option<u64>, opened: &Opened) -> bool {
-    before.is_none_or(|before| opened.records >= before && !opened.transactions.is_new)
 }
 
 /// Keeps the channels in balance until `stop`, whatever the nodes and the disk do.
@@ -198,12 +175,12 @@ async fn keep_running(
     stop: &CancellationToken,
 ) -> Result<Stopped, DaemonError> {
     let files = files(&outside.desk.config);
-    // How many records the log had when it was last opened.
+    // What this process last had open: with another log, what was paid would be forgotten.
     let mut before = None;
     loop {
-        let error = match open(&files, &outside.desk.config).await {
-            Ok((audit, ledger, opened)) if is_same_log(before, &opened) => {
-                before = Some(opened.records);
+        let error = match open(&files, before.clone(), &outside.desk.config).await {
+            Ok((audit, ledger)) => {
+                before = Some(audit.mark());
                 let keys = Keys::open(&files.storage)?;
                 if keys.is_hold_new && ledger.open_held() > 0 {
                     tell::hold_key_lost(ledger.open_held());
@@ -216,17 +193,13 @@ async fn keep_running(
                 match run.drive(stop, outside).await {
                     Ended::Stopped(stopped) => return Ok(stopped),
                     Ended::LogFailed(error) if error.remedy() == Remedy::GiveUp => {
-                        return Err(DaemonError::Audit(error.into()));
+                        return Err(DaemonError::Audit(error));
                     }
-                    Ended::LogFailed(error) => Unusable::Audit(error),
+                    Ended::LogFailed(error) => error,
                 }
             }
-            Ok((audit, ..)) => {
-                audit.close().await;
-                Unusable::AnotherLog { path: files.transaction_log() }
-            }
-            Err(error) if error.remedy() == Remedy::RetryLater => Unusable::Audit(error),
-            Err(error) => return Err(DaemonError::Audit(Unusable::Audit(error))),
+            Err(error) if error.remedy() == Remedy::RetryLater => error,
+            Err(error) => return Err(DaemonError::Audit(error)),
         };
         if mode == Mode::Once || stop.is_cancelled() {
             return Err(DaemonError::Audit(error));
@@ -253,37 +226,24 @@ pub fn files(config: &Config) -> Files {
     }
 }
 
-/// Opens the logs and folds the transaction log, off the loop's thread.
+/// Opens the logs, those from before where there were any, and folds the transaction log, off the
+/// loop's thread.
 async fn open(
     files: &Files,
+    before: Option<Mark>,
     config: &Config,
-) -> Result<(audit::Audit, Ledger, Opened), AuditError> {
+) -> Result<(Audit, Ledger), AuditError> {
     let (files, period_max) = (files.clone(), config.settings.limits.period_max());
     let opening = tokio::task::spawn_blocking(move || {
         let mut ledger = Ledger::new(period_max);
-        let (audit, opened) = audit::open(&files, |record| ledger.apply(&record))?;
+        let fold = |record| ledger.apply(&record);
+        let (audit, opened) = match before {
+            Some(before) => audit::reopen(&files, &before, fold)?,
+            None => audit::open(&files, fold)?,
+        };
         Ok((audit, ledger, opened))
     });
-    let opened: (_, _, Opened) = opening.await.expect("opening the logs does not panic")?;
-    tell::log_opened(&opened.2);
-    Ok(opened)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::audit::hypercore::Found;
-
-    #[test]
-    fn a_log_that_was_lost_meanwhile_is_told_from_the_one_before() {
-        let opened = |records, is_new| Opened {
-            records,
-            transactions: Found { is_new, ..Found::default() },
-            ..Opened::default()
-        };
-        assert!(is_same_log(None, &opened(0, true)));
-        assert!(is_same_log(Some(5), &opened(5, false)));
-        assert!(!is_same_log(Some(5), &opened(4, false)));
-        assert!(!is_same_log(Some(0), &opened(0, true)));
-    }
+    let (audit, ledger, opened) = opening.await.expect("opening the logs does not panic")?;
+    tell::log_opened(&opened);
+    Ok((audit, ledger))
 }

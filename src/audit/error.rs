@@ -68,6 +68,39 @@ pub enum AuditError {
         /// What is wrong, and how to go on.
         what: String,
     },
+    /// A path does not lead to the file any more that is open.
+    #[error(
+        "{path} is gone, {found} is there: put back what was there (should be on its volume: is \
+         it mounted?)"
+    )]
+    Gone {
+        /// Where the file was.
+        path: PathBuf,
+        /// What is there now.
+        found: &'static str,
+    },
+    /// A file is not as long as it was written.
+    #[error(
+        "{path} has {length} bytes instead of {expected}: something else writes to it; stop that, \
+         and put a copy of the folder back if it lacks its end"
+    )]
+    Resized {
+        /// The file.
+        path: PathBuf,
+        /// How long it is.
+        length: u64,
+        /// How long it was made.
+        expected: u64,
+    },
+    /// It is another log than before: with it, what was paid would be forgotten.
+    #[error(
+        "{path} is not the log that was there before, or lacks its end (should be on its volume: \
+         is it mounted?)"
+    )]
+    AnotherLog {
+        /// The log.
+        path: PathBuf,
+    },
     /// More is waiting than the queue holds.
     #[error("the disk is too slow: {waiting} appends are waiting already")]
     QueueFull {
@@ -98,7 +131,12 @@ impl AuditError {
     /// What helps against it.
     pub const fn remedy(&self) -> Remedy {
         match self {
-            Self::Io { .. } | Self::QueueFull { .. } | Self::Stopped => Remedy::RetryLater,
+            Self::Io { .. }
+            | Self::Gone { .. }
+            | Self::Resized { .. }
+            | Self::AnotherLog { .. }
+            | Self::QueueFull { .. }
+            | Self::Stopped => Remedy::RetryLater,
             Self::Locked { .. }
             | Self::SameName { .. }
             | Self::ForeignFolder { .. }

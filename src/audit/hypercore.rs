@@ -25,12 +25,14 @@ mod bitfield;
 mod compact;
 mod folder;
 mod header;
+mod mark;
 mod merkle;
 mod open;
 mod oplog;
 mod signing;
 mod verify;
 
+pub use mark::Mark;
 pub use open::Found;
 pub use verify::{Verdict, verify};
 
@@ -84,6 +86,8 @@ impl Lines {
 pub struct Log {
     /// The folder.
     path: PathBuf,
+    /// What tells it from others.
+    mark: Mark,
     /// Its four files.
     files: Files,
     /// Signs every commit.
@@ -123,14 +127,20 @@ impl Log {
         &self.path
     }
 
+    /// What tells this log from others.
+    pub const fn mark(&self) -> &Mark {
+        &self.mark
+    }
+
     /// Where the lines are.
     pub fn data_path(&self) -> PathBuf {
         self.path.join("data")
     }
 
     /// Appends the lines as one commit; they are durable when it returns. After an error, the log
-    /// must be opened again.
+    /// must be opened again. Writes nothing to files that are not where they were opened.
     pub fn append(&mut self, lines: &Lines) -> Result<(), AuditError> {
+        self.mark.check_ends(self.byte_length(), self.layout.end() as u64)?;
         if lines.is_empty() {
             return Ok(());
         }
@@ -152,6 +162,7 @@ impl Log {
             .write_all_at(&frame, self.layout.end() as u64)
             .map_err(self.error("append to", "oplog"))?;
         self.layout = layout;
+        self.mark.reach(self.byte_length());
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::error::AuditError;
+use super::place::Place;
 
 /// The file whose lock says that a daemon uses the folder; it holds that daemon's process id.
 const LOCK: &str = "lock";
@@ -18,6 +19,7 @@ const PROBE_BYTES: usize = 65_536;
 #[derive(Debug)]
 pub(super) struct Storage {
     lock: File,
+    place: Place,
 }
 
 impl Storage {
@@ -28,10 +30,21 @@ impl Storage {
             .mode(0o700)
             .create(folder)
             .map_err(AuditError::io("make", folder))?;
-        let taken = Self { lock: lock(folder)? };
+        let lock = lock(folder)?;
+        let taken = Self { place: Place::new(folder.join(LOCK), &lock)?, lock };
         probe(&folder.join(PROBE))
             .map_err(AuditError::io("write to the disk, as tried with", &folder.join(PROBE)))?;
         Ok(taken)
+    }
+
+    /// An error where the lock is gone, so that another daemon may have the folder.
+    pub(super) fn check(&self) -> Result<(), AuditError> {
+        self.place.length().map(drop)
+    }
+
+    /// Where the lock is.
+    pub(super) const fn place(&self) -> &Place {
+        &self.place
     }
 }
 

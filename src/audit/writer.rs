@@ -3,6 +3,7 @@
 //! File I/O blocks, so it has a thread of its own; what it has begun, it ends. Whatever waits when
 //! it looks up is appended as one commit, so many waiters share one fdatasync.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{mem, thread};
 
@@ -10,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::error::AuditError;
 use super::hypercore::{Lines, Log};
+use super::storage::Storage;
 
 /// How many appends may wait. At the slowest disk worth using, 10 ms per fdatasync, they are
 /// written within a few syncs; more waiting than this means that the disk has stopped.
@@ -50,20 +52,20 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread. `guard` lives as long as the log is open.
-    pub(super) fn start<G: Send + 'static>(
+    /// Starts the thread. The storage folder is held as long as the log is open.
+    pub(super) fn start(
         name: &str,
         log: Log,
         afterwards: Afterwards,
-        guard: G,
+        storage: Arc<Storage>,
     ) -> Result<Self, AuditError> {
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let path = log.data_path();
         let thread = thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || {
-                let closing = Thread { log, failed: false, afterwards, queue }.run();
-                drop(guard);
+                let thread = Thread { log, storage, failed: false, afterwards, queue };
+                let closing = thread.run();
                 if let Some(closing) = closing {
                     // Nobody waits any more: then nobody need be told.
                     let _ = closing.send(());
@@ -115,6 +117,7 @@ impl Writer {
 /// The far end of the queue.
 struct Thread {
     log: Log,
+    storage: Arc<Storage>,
     /// Whether the last append failed.
     failed: bool,
     afterwards: Afterwards,
@@ -141,7 +144,9 @@ impl Thread {
                     Job::Close(told) => closing = Some(told),
                 }
             }
-            self.commit(&lines, waiters);
+            if !waiters.is_empty() {
+                self.commit(&lines, waiters);
+            }
             if closing.is_some() {
                 return closing;
             }
@@ -151,7 +156,11 @@ impl Thread {
 
     /// Appends the lines, tells those who wait, and only then tidies up.
     fn commit(&mut self, lines: &Lines, waiters: Vec<oneshot::Sender<Result<(), AuditError>>>) {
-        let outcome = self.recover().and_then(|()| self.log.append(lines));
+        let outcome = self
+            .storage
+            .check()
+            .and_then(|()| self.recover())
+            .and_then(|()| self.log.append(lines));
         for waiter in waiters {
             // One who does not wait any more need not be told.
             let _ = waiter.send(outcome.clone());
@@ -223,6 +232,32 @@ mod tests {
     }
 
     #[test]
+    fn a_log_that_nothing_depends_on_is_made_anew_only_in_the_folder_that_was_taken() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, away) = (folder.path().join("storage"), folder.path().join("away"));
+        let storage = Arc::new(Storage::take(&path).expect("is free"));
+        let (log, _) = Log::open(&path.join("log"), |_| Ok(())).expect("opens");
+        let writer =
+            Writer::start("test", log, Afterwards::Reopen(|_| Ok(())), storage).expect("starts");
+        let append = |line: &[u8]| {
+            let mut lines = Lines::default();
+            lines.push(line);
+            writer.append(lines).expect("is queued").blocking_recv().expect("is answered")
+        };
+        fs::rename(&path, &away).expect("is moved");
+        for _ in 0..2 {
+            append(b"lost").expect_err("is not there");
+            assert!(!path.exists());
+        }
+        fs::rename(&away, &path).expect("is moved back");
+        append(b"one").expect("goes on");
+        fs::remove_dir_all(path.join("log")).expect("is removed");
+        append(b"lost").expect_err("is not there");
+        append(b"two").expect("goes on in a new log");
+        assert_eq!(fs::read_to_string(path.join("log/data")).expect("is there"), "two\n");
+    }
+
+    #[test]
     fn a_log_that_money_depends_on_refuses_all_after_a_failure() {
         check(Afterwards::Refuse, &["full", "stopped", "stopped"], "");
     }
@@ -240,7 +275,9 @@ mod tests {
         fs::remove_file(&data).expect("is there");
         symlink("/dev/full", &data).expect("is linked");
         let (log, _) = Log::open(folder.path(), |_| Ok(())).expect("opens");
-        let writer = Writer::start("test", log, afterwards, ()).expect("starts");
+        let storage = tempfile::tempdir().expect("a folder");
+        let taken = Arc::new(Storage::take(storage.path()).expect("is free"));
+        let writer = Writer::start("test", log, afterwards, taken).expect("starts");
         for (number, outcome) in outcomes.iter().enumerate() {
             if number == 2 {
                 fs::remove_file(&data).expect("is there");

@@ -33,7 +33,10 @@ fn print(report: &Report) {
     for line in &report.peers {
         println!("  {line}");
     }
-    println!("{} channel sides between these nodes:", report.channels.len());
+    match report.channels.len() {
+        0 => println!("no channel between two nodes that answer"),
+        sides => println!("{sides} channel sides between nodes that answer:"),
+    }
     for channel in &report.channels {
         println!("  {channel}");
     }

@@ -41,9 +41,11 @@ impl Rest {
             Self::Balanced => "It asks once its share falls below its threshold.",
             Self::RebalanceOff => "Remove rebalance: false from the node's entry.",
             Self::CounterpartyDown => "Start the node at the other end, or mend its entry.",
-            Self::Paused { until: None } => "It ends with the tightrope resume that why names.",
+            Self::Paused { until: None } => {
+                "It ends with the tightrope resume that stands with the pause."
+            }
             Self::Paused { until: Some(_) } => {
-                "It ends by itself, or with the tightrope resume that why names."
+                "It ends by itself, or with the tightrope resume that stands with the pause."
             }
             Self::AttemptOpen | Self::CoolingDown { .. } => BY_ITSELF,
             Self::AwaitingSnapshot => AS_THE_NODE_TELLS,

@@ -230,7 +230,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::DryRun => f.write_str("dryRun is set, so nothing is paid"),
             Self::Stopping => f.write_str("the daemon is about to stop"),
-            Self::Paused => f.write_str("payments are paused here"),
+            Self::Paused => f.write_str("payments are paused at the payer"),
             Self::NodeDown => f.write_str("the paying node does not answer"),
             Self::RebalanceOff => f.write_str("the paying node has rebalance set to false"),
             Self::AuditUnavailable => {
@@ -261,9 +261,7 @@ impl fmt::Display for Refusal {
             }
             Self::BlindedPaths => f.write_str("the invoice asks for blinded paths"),
             Self::WrongAmount => f.write_str("the invoice asks for another amount than the offer"),
-            Self::NotFresh => f.write_str(
-                "the invoice was not made just now: set the clocks of our machine and the payee's",
-            ),
+            Self::NotFresh => f.write_str("the invoice was not made just now"),
             Self::ExpiryOutOfRange => {
                 f.write_str("the invoice must live for at least 10 s more and at most 1 h")
             }

@@ -98,11 +98,12 @@ pub async fn check(config: &Config) -> Result<Report, DaemonError> {
         debug_assert!(!actions.iter().any(|action| matches!(action, Action::Pay(_))));
     }
     let channels = core.report().channels.into_iter().map(line).collect();
-    Ok(Report { nodes, channels, peers: peers(config) })
+    let peers = peers(config, nodes.iter().any(|node| node.limits.is_some()));
+    Ok(Report { nodes, channels, peers })
 }
 
 /// How peers would be met, and what their operators should know.
-fn peers(config: &Config) -> Vec<String> {
+fn peers(config: &Config, are_limits_told: bool) -> Vec<String> {
     let swarm = &config.swarm;
     let over = if swarm.bootstrap.is_empty() {
         "the public DHT".to_owned()
@@ -125,9 +126,10 @@ fn peers(config: &Config) -> Vec<String> {
     } else {
         "the nodes of trustedNodes"
     };
+    let above = if are_limits_told { ", as said above," } else { "," };
     lines.push(format!(
-        "a rebalance between two owners is credit: what your nodes may pay, as said above, they \
-         may pay to {whom}, over its channels with them"
+        "a rebalance between two owners is credit: what your nodes may pay{above} they may pay to \
+         {whom}, over its channels with them"
     ));
     lines
 }

@@ -3,6 +3,7 @@
 mod cli;
 mod crash;
 mod damage;
+mod lost;
 mod power;
 mod refusal;
 

@@ -96,7 +96,8 @@ fn a_node_that_does_not_answer_makes_check_and_a_single_pass_exit_with_1() {
     assert_eq!(check.status.code(), Some(1));
     let said = text(&check.stdout);
     assert!(said.contains("fault: 127.0.0.1:1 does not answer"), "{said}");
-    assert!(said.contains("trustedNodes"), "{said}");
+    assert!(said.contains("trustedNodes") && !said.contains("above"), "{said}");
+    assert!(said.ends_with("no channel between two nodes that answer\n"), "{said}");
     for args in [
         &["--once"] as &[&str],
         &["run", "--once"],

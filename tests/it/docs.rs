@@ -94,6 +94,24 @@ fn what_reads_the_journal_as_json_passes_over_the_lines_of_systemd() {
 }
 
 #[test]
+fn the_first_configuration_means_the_same_wherever_a_command_is_run() {
+    let readme = document("README.md");
+    let blocks = readme.split("```json").skip(1).filter_map(|rest| rest.split("```").next());
+    let first = blocks.into_iter().find(|block| block.contains("lightningNodes"));
+    let first: serde_json::Value =
+        serde_json::from_str(first.expect("a configuration")).expect("JSON");
+    for path in [
+        "/audit/storage/path",
+        "/control/socket",
+        "/lightningNodes/0/certPath",
+        "/lightningNodes/0/macaroonPath",
+    ] {
+        let named = first.pointer(path).and_then(serde_json::Value::as_str);
+        assert!(named.is_some_and(|named| named.starts_with('/')), "{path}: {named:?}");
+    }
+}
+
+#[test]
 fn a_command_that_does_not_exist_is_found() {
     let text = "Run `tightrope dance`.\n```\nalias tightrope=x\nA=b tightrope audit eat | jq .\n\
                 tightrope status --loud # ok\n```\n";

@@ -249,7 +249,9 @@ fn slots() -> Vec<SlotStatus> {
         last_error: None,
         last_error_at: None,
     };
-    let refused = "tcp connect: connection refused".to_owned();
+    let refused = "10.0.0.8:10009 does not answer: tcp connect error (should be where lnd \
+         listens for gRPC, its rpclisten)"
+        .to_owned();
     vec![
         SlotStatus {
             last_error: Some("the node is not synced to its chain yet".to_owned()),

@@ -17,7 +17,7 @@ const UNFINISHED: &str = "oplog.new";
 /// All that may stand in a folder that has no `oplog`, or lost it.
 const OURS: [&str; 4] = [UNFINISHED, "tree", "bitfield", "data"];
 
-/// Opens the four files, after making what is missing. Tells whether the key pair is new.
+/// Makes what is missing and opens the four files. Tells whether the key pair is new.
 pub(super) fn open(folder: &Path) -> Result<(Files, bool), AuditError> {
     make_folder(folder)?;
     refuse_foreign(folder)?;
@@ -25,18 +25,25 @@ pub(super) fn open(folder: &Path) -> Result<(Files, bool), AuditError> {
     if is_new {
         make_oplog(folder).map_err(AuditError::io("make a log in", folder))?;
     }
-    let open = |name| {
+    let data = folder.join("data");
+    private().open(&data).map_err(AuditError::io("open", &data))?;
+    Ok((reopen(folder)?, is_new))
+}
+
+/// Opens the four files of a log that is there; what follows from the others may be missing.
+pub(super) fn reopen(folder: &Path) -> Result<Files, AuditError> {
+    let open = |name, is_made| {
         let path = folder.join(name);
-        private().open(&path).map_err(AuditError::io("open", &path))
+        private().create(is_made).open(&path).map_err(AuditError::io("open", &path))
     };
     let files = Files {
-        oplog: open("oplog")?,
-        tree: open("tree")?,
-        bitfield: open("bitfield")?,
-        data: open("data")?,
+        oplog: open("oplog", false)?,
+        data: open("data", false)?,
+        tree: open("tree", true)?,
+        bitfield: open("bitfield", true)?,
     };
     sync_folder(folder)?;
-    Ok((files, is_new))
+    Ok(files)
 }
 
 /// Makes the folder and those above it, for our eyes only.

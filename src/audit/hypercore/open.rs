@@ -12,7 +12,7 @@ use super::folder;
 use super::header::Signed;
 use super::merkle::{Merkle, root_indices};
 use super::oplog::{Oplog, Unreadable};
-use super::{AuditError, Log, bitfield, read_node, signing};
+use super::{AuditError, Files, Log, Mark, bitfield, read_node, signing};
 
 /// What opening a log found and did.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -32,14 +32,36 @@ impl Log {
     /// again: a reason stops it all, before anything is changed.
     pub fn open(
         folder: &Path,
-        mut is_ours: impl FnMut(&[u8]) -> Result<(), String>,
+        is_ours: impl FnMut(&[u8]) -> Result<(), String>,
     ) -> Result<(Self, Found), AuditError> {
         let (files, is_new) = folder::open(folder)?;
+        let (log, found) = Self::load(folder, files, is_ours)?;
+        Ok((log, Found { is_new, ..found }))
+    }
+
+    /// Opens the log that was opened before, with all that it had by then. Makes none, and leaves
+    /// another one as it is.
+    pub fn reopen(
+        mark: &Mark,
+        is_ours: impl FnMut(&[u8]) -> Result<(), String>,
+    ) -> Result<(Self, Found), AuditError> {
+        mark.find()?;
+        Self::load(mark.folder(), folder::reopen(mark.folder())?, is_ours)
+    }
+
+    /// Checks what the files say, and mends it.
+    fn load(
+        folder: &Path,
+        files: Files,
+        mut is_ours: impl FnMut(&[u8]) -> Result<(), String>,
+    ) -> Result<(Self, Found), AuditError> {
         let oplog_path = folder.join("oplog");
         let bytes = fs::read(&oplog_path).map_err(AuditError::io("read", &oplog_path))?;
         let oplog = Oplog::read(&bytes).map_err(|fault| unreadable(fault, &oplog_path))?;
+        let key = oplog.header.key.verifying_key();
         let mut log = Self {
             path: folder.to_owned(),
+            mark: Mark::new(folder.to_owned(), key, &files)?,
             files,
             key: oplog.header.key.clone(),
             layout: oplog.layout,
@@ -57,7 +79,8 @@ impl Log {
         if !is_clean || is_rebuilt || taken_in > 0 {
             log.flush()?;
         }
-        Ok((log, Found { is_new, taken_in, cut, is_rebuilt }))
+        log.mark.reach(log.byte_length());
+        Ok((log, Found { is_new: false, taken_in, cut, is_rebuilt }))
     }
 
     /// Loads the roots, or builds the tree anew where they do not bear the signature. Tells whether

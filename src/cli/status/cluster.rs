@@ -25,7 +25,7 @@ pub(super) fn nodes(status: &Status) -> Vec<Said> {
             None => lines.push(Said::wrong(format!(
                 "{}: NO ANSWER yet{}",
                 printable(&slot.socket),
-                because(slot.error.as_deref())
+                because(slot)
             ))),
         }
     }
@@ -45,7 +45,7 @@ fn node_lines(status: &Status, node: &NodeReport, slot: Option<&SlotStatus>) -> 
             let version = slot.lnd_version.as_deref().unwrap_or("of unknown version");
             format!("{}, lnd {}", printable(&slot.socket), printable(version))
         }
-        None => "its entry answers no more".to_owned(),
+        None => "no entry of lightningNodes leads to it now".to_owned(),
     };
     let off = if node.rebalances { "" } else { ", rebalance is off" };
     let plain = if node.can_hold { "" } else { ", cannot hold payments" };
@@ -59,7 +59,7 @@ fn node_lines(status: &Status, node: &NodeReport, slot: Option<&SlotStatus>) -> 
             let since = node.down_since;
             let since = since.map(|since| format!(" for {}", length(now.since(since))));
             let since = since.unwrap_or_default();
-            let error = because(slot.and_then(|slot| slot.error.as_deref()));
+            let error = slot.map(because).unwrap_or_default();
             (Said::wrong(format!("{name}: DOWN{since}{off}{plain} ({place}){error}")), None)
         }
     };
@@ -85,8 +85,11 @@ fn last_error(slot: Option<&SlotStatus>, now: Time) -> Option<Said> {
     Some(Said::calm(format!("  failed {}: {}", ago(now, at), printable(error))))
 }
 
-fn because(error: Option<&str>) -> String {
-    error.map(|error| format!(": {}", printable(error))).unwrap_or_default()
+/// Why a node does not answer, where the line says already that it does not, and where.
+fn because(slot: &SlotStatus) -> String {
+    let Some(error) = slot.error.as_deref() else { return String::new() };
+    let told = format!("{} does not answer: ", slot.socket);
+    format!(": {}", printable(error.strip_prefix(&told).unwrap_or(error)))
 }
 
 /// What is used of a budget, and what is left.
@@ -177,7 +180,7 @@ fn claim(claim: &ClaimReport) -> String {
         Some(version) => format!("version {version}"),
         None => "legacy".to_owned(),
     };
-    let proven = if claim.is_proven { "proven" } else { "unproven" };
+    let proven = if claim.is_proven { "proven" } else { "claimed" };
     let owner = if claim.is_owner { "" } else { ", ANOTHER SPEAKS FOR IT" };
     let name = match claim.alias.as_str() {
         "" => short(claim.node),

@@ -17,9 +17,14 @@ pub(super) fn text(status: &Status, width: usize) -> String {
     let names = Names::of(status);
     let mut lines = head(status, &names);
     section(&mut lines, "NODES", cluster::nodes(status));
-    section(&mut lines, "PEERS", cluster::peers(status));
+    let peers = cluster::peers(status);
+    let title = if peers.is_empty() { "PEERS: none" } else { "PEERS" };
+    section(&mut lines, title, peers);
     let open = status.report.open.iter().map(|known| open(known, &names, status.report.at));
-    section(&mut lines, "UNDER WAY", open);
+    let mut open = open.peekable();
+    if open.peek().is_some() {
+        section(&mut lines, "UNDER WAY", open);
+    }
     let title = format!("CHANNELS: {}", tally(status));
     section(&mut lines, &title, channels(status, &names, width));
     let mut text = String::new();
@@ -80,18 +85,15 @@ pub(super) fn tally(status: &Status) -> String {
     counted.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
     let counted: Vec<_> = counted.iter().map(|(code, count)| format!("{count} {code}")).collect();
     match counted.as_slice() {
-        [] => "none is watched".to_owned(),
+        [] => "none is shared with a known node".to_owned(),
         counted => printable(&counted.join(", ")),
     }
 }
 
-/// A section with its title, unless nothing is in it.
+/// A section under its title.
 fn section(lines: &mut Vec<Said>, title: &str, within: impl IntoIterator<Item = Said>) {
-    let mut within = within.into_iter().peekable();
-    if within.peek().is_some() {
-        lines.extend([Said::calm(""), Said::calm(title)]);
-        lines.extend(within.map(Said::indented));
-    }
+    lines.extend([Said::calm(""), Said::calm(title)]);
+    lines.extend(within.into_iter().map(Said::indented));
 }
 
 /// A step of the wall clock.
