@@ -241,7 +241,9 @@ impl Door {
         };
         match timeout(ANSWER_TIME_MAX, asking).await {
             Ok(Some(answer)) => reply::answer(&answer),
-            Ok(None) => unavailable("the daemon is starting or stopping: ask again"),
+            Ok(None) => unavailable(
+                "the daemon is starting or stopping, or its log has just failed: ask again",
+            ),
             Err(_) => {
                 let seconds = ANSWER_TIME_MAX.as_secs();
                 unavailable(&format!("the daemon did not answer within {seconds} s: ask again"))

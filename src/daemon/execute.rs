@@ -117,6 +117,17 @@ impl Executor {
         });
     }
 
+    /// Has the log looked at by its own thread: one that is gone is to be noticed though nothing
+    /// is to be written.
+    pub(super) fn look_at_log(&self) {
+        let (looked, log_failed) = (self.audit.record(Vec::new()), self.log_failed.clone());
+        self.tasks.spawn(async move {
+            if let Err(error) = looked.await {
+                drop(log_failed.try_send(error));
+            }
+        });
+    }
+
     /// The task of saying `words`, once all that was to be said before is said: a word that waits
     /// for the disk is not overtaken by a later one.
     fn speech(&mut self, words: Vec<(PeerKey, Message)>) -> Option<Effect> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -38,6 +39,9 @@ const STOP_GRACE: Duration = Duration::from_secs(15);
 /// How long the end of a run waits for the disk: beyond any disk worth using, and short enough
 /// that a stop, with the grace before, ends within the service manager's patience.
 const DISK_MAX: Duration = Duration::from_secs(10);
+/// How often it is looked whether the log is still there: a volume that went away is to be told of
+/// before the next payment meets it.
+const LOG_LOOK: Duration = Duration::from_secs(10);
 /// How long a single pass may take.
 const ONCE_MAX: Duration = Duration::from_secs(5 * 60);
 
@@ -163,6 +167,8 @@ impl Run {
 
     async fn turn(&mut self, stop: &CancellationToken, outside: &mut Outside) -> Ended {
         let mut watchdog = Watchdog::start();
+        let mut looks = tokio::time::interval(LOG_LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let pass_ends = tokio::time::sleep(ONCE_MAX);
         tokio::pin!(pass_ends);
         loop {
@@ -175,6 +181,7 @@ impl Run {
                 Some(error) = self.log_failed.recv() => return Ended::LogFailed(error),
                 () = stop.cancelled() => return Ended::Stopped(Stopped::InGoodOrder),
                 () = watchdog.tick() => {}
+                _ = looks.tick() => self.executor.look_at_log(),
                 next = next(&mut self.inputs, outside, woken) => self.take(next, outside),
                 () = &mut pass_ends, if self.mode == Mode::Once => {
                     return Ended::Stopped(Stopped::Incomplete);

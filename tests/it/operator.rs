@@ -206,6 +206,24 @@ async fn while_the_log_cannot_be_used_that_is_what_is_told() {
     live.end().await.expect("stops");
 }
 
+/// A storage folder that goes away is noticed though nothing is to be written, and nothing is begun
+/// in its place; when it is back, so is everything.
+#[tokio::test]
+async fn a_log_that_goes_away_is_noticed_and_taken_up_again() {
+    let mut live = Live::new().await;
+    live.write(&json!({ "control": { "socket": live.path("control.sock") } }));
+    live.start().await;
+    let pause = Pause { scope: "all".to_owned(), for_ms: None, reason: None };
+    live.client.pause(&pause).await.expect("is paused");
+    fs::rename(live.path("storage"), live.path("away")).expect("is moved");
+    live.until(|status| !status.log.is_usable).await;
+    assert!(!live.path("storage").exists());
+    fs::rename(live.path("away"), live.path("storage")).expect("is moved back");
+    let status = live.until(|status| status.log.is_usable).await;
+    assert_eq!(status.report.pauses.len(), 1);
+    live.stop().await;
+}
+
 /// The name of a line's series, and its labels.
 fn series(line: &str) -> (&str, Vec<&str>) {
     let Some((name, rest)) = line.split_once('{') else {
