@@ -360,15 +360,19 @@ impl Core {
         self.reconsider_all();
     }
 
-    /// Goes by other settings, unless they count further back than is remembered.
+    /// Goes by other settings. Whoever changes them has asked [`Self::remembers_enough_for`] them;
+    /// should it not have, the old ones stay, for no cap may count less than was paid.
     fn change(&mut self, settings: Settings) {
-        if self.remembers_enough_for(&settings) {
+        let is_counted = self.remembers_enough_for(&settings);
+        debug_assert!(is_counted, "settings that count further back than is remembered");
+        if is_counted {
             self.settings = settings;
             self.reconsider_all();
         }
     }
 
-    /// Whether what is remembered of past payments reaches back as far as these limits count.
+    /// Whether what is remembered of past payments reaches back as far as these limits count. Asked
+    /// before [`Event::SettingsChanged`], which does nothing where it is not so.
     pub fn remembers_enough_for(&self, settings: &Settings) -> bool {
         self.ledger.budget.covers(settings.limits.period_max())
     }

@@ -4,14 +4,14 @@
 //! remembered here, [`super::report`], [`super::why`] and [`super::find`] alone read: no rule about
 //! money may.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::Core;
 use super::report::{ChannelReport, ClaimReport, PeerReport, RestReport};
-use super::view::View;
+use super::view::{View, Views};
 use crate::ids::{ChannelPoint, NodeId, PeerKey};
 use crate::time::Time;
 
@@ -107,15 +107,21 @@ impl Absent {
     }
 
     /// A peer left. One that never said anything is nobody's: whoever knows the topic can connect.
-    pub(super) fn left(&mut self, peer: PeerReport) {
+    /// Whoever knows the secret can also come under any number of keys; so of too many, the first
+    /// to be forgotten are those that spoke for no node that we share a channel with.
+    pub(super) fn left(&mut self, peer: PeerReport, views: &Views) {
         if peer.heard_at.is_none() {
             return;
         }
         self.peers.retain(|other| other.peer != peer.peer);
-        if self.peers.len() >= PEERS_MAX {
-            self.peers.pop_front();
-        }
         self.peers.push_back(peer);
+        if self.peers.len() > PEERS_MAX {
+            let down = self.sides.values().map(|side| side.counterparty);
+            let shared: BTreeSet<NodeId> = views.counterparties().chain(down).collect();
+            let is_ours = |claim: &ClaimReport| claim.is_owner && shared.contains(&claim.node);
+            let stranger = self.peers.iter().position(|peer| !peer.nodes.iter().any(is_ours));
+            self.peers.remove(stranger.unwrap_or_default());
+        }
     }
 
     /// Somebody speaks for a node: those who did before and spoke for no other are forgotten.

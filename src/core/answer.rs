@@ -15,8 +15,8 @@ use crate::ids::{PaymentHash, PeerKey};
 use crate::time::Time;
 use crate::units::Msat;
 
-/// How long a peer's word keeps us from asking again, at most.
-const RETRY_MAX: Duration = Duration::from_secs(60 * 60);
+/// How long a peer is not asked again that would grant less than is worth asking.
+const WORTHLESS_REST: Duration = Duration::from_secs(60 * 60);
 /// How many attempts are kept in mind whose payers have said nothing: an answer comes within
 /// moments, or not at all.
 const UNANSWERED_MAX: usize = 64;
@@ -165,14 +165,12 @@ impl Core {
         let least = self.policy(attempt.paid_to, attempt.point).payment_min;
         let side = self.side(attempt.point, attempt.paid_to);
         side.failed(now);
-        let retry_at = answer.retry_at.map(|at| at.min(now + RETRY_MAX));
-        side.holds_until = side.holds_until.max(retry_at);
+        side.holds_until = side.holds_until.max(answer.retry_at);
         side.by_peer = Some(answer.word.clone());
-        side.retry_at = answer.retry_at;
         match answer.max {
             // It grants nothing that is worth asking.
             Some(max) if max.whole() < least => {
-                side.holds_until = side.holds_until.max(Some(now + RETRY_MAX));
+                side.holds_until = side.holds_until.max(Some(now + WORTHLESS_REST));
             }
             Some(max) => side.amount_max = Some(max),
             None if answer.is_for_want_of_room() => side.halve(attempt.amount),

@@ -116,8 +116,9 @@ pub enum Event {
     PauseAsked(Pause),
     /// The operator allowed them again.
     ResumeAsked(super::record::Scope),
-    /// The operator changed the settings. No period is longer than it was at the start, for
-    /// payments of long ago are forgotten by then.
+    /// The operator changed the settings to ones that
+    /// [`remembers_enough_for`](super::Core::remembers_enough_for) is true of: of payments longer
+    /// ago than the periods at the start, nothing is remembered.
     SettingsChanged(Settings),
     /// A deadline passed, or may have.
     Woken,

@@ -69,7 +69,7 @@ pub struct PaymentResult {
     pub is_allowed: bool,
     /// Why it did not, or why the payment failed, in a sentence.
     pub reason: Option<String>,
-    /// After how long to ask again.
+    /// After how long to ask again; a peer is believed no more than an hour, as the wire reads it.
     pub retry_in: Option<Duration>,
     /// The payment, where one was sent.
     pub hash: Option<PaymentHash>,

@@ -116,7 +116,7 @@ impl Core {
     /// Forgets a peer that is gone: its offers, its claims, and what it was asked.
     fn part_with(&mut self, peer: PeerKey) {
         if let Some(report) = self.roster.report_of(peer) {
-            self.absent.left(PeerReport { left_at: Some(self.now), ..report });
+            self.absent.left(PeerReport { left_at: Some(self.now), ..report }, &self.views);
         }
         self.forget_offers_of(peer);
         self.withdraw_from(peer);

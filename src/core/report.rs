@@ -396,10 +396,13 @@ impl Core {
         });
         let paid = self.ledger.payments.values().map(|payment| {
             let (attempt, hash) = (&payment.attempt, payment.bill.hash);
-            let state = match payment.certainty {
-                _ if self.is_stuck(hash) => OpenState::Stuck,
-                Certainty::Dispatched => OpenState::Dispatched,
-                Certainty::Unknown => OpenState::Unknown,
+            let state = if self.is_stuck(hash) {
+                OpenState::Stuck
+            } else {
+                match payment.certainty {
+                    Certainty::Dispatched => OpenState::Dispatched,
+                    Certainty::Unknown => OpenState::Unknown,
+                }
             };
             let since = self.ledger.intended_at(attempt.paid_by, attempt.point);
             report(attempt, Some(hash), state, since)

@@ -35,8 +35,6 @@ pub(crate) struct Side {
     pub(crate) holds_until: Option<Time>,
     /// Why a peer did not pay it last, until one paid.
     pub(crate) by_peer: Option<PeerWord>,
-    /// When that peer said that it may be asked again, however far off.
-    pub(crate) retry_at: Option<Time>,
     /// The last request that it turned down, until it paid one.
     pub(crate) turned_down: Option<TurnedDown>,
     /// The most that it asks, after the channel could not carry more.

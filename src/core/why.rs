@@ -70,22 +70,12 @@ impl Core {
         if let Some(until) = rest.until {
             sentence.push_str(&format!(" It may ask again {}.", self.at(until)));
         }
-        Some(sentence + &self.further(side))
-    }
-
-    /// When a reason ends by the word of others, or when they are asked for it.
-    fn further(&self, side: &ChannelReport) -> String {
-        let Some(kept) = self.kept(side) else { return String::new() };
-        let listed_at = self.timers.at(Timer::SnapshotMissing(side.point));
-        match (&kept.rest, kept.retry_at, listed_at) {
-            (Some(Rest::AwaitingSnapshot), _, Some(at)) => {
-                format!(" The next question is due {}.", self.at(at))
-            }
-            (Some(Rest::ByPeer { until, .. }), Some(at), _) if at > *until => {
-                format!(" The payer itself named a later time, {}.", self.at(at))
-            }
-            (Some(_) | None, _, _) => String::new(),
+        if let Some(Rest::AwaitingSnapshot) = self.kept(side).and_then(|kept| kept.rest.as_ref())
+            && let Some(at) = self.timers.at(Timer::SnapshotMissing(side.point))
+        {
+            sentence.push_str(&format!(" The next question is due {}.", self.at(at)));
         }
+        Some(sentence)
     }
 
     /// What our side did last: as payee, as payer, and as a payer that would not pay.

@@ -138,8 +138,11 @@ impl Pair {
         }
     }
 
-    /// Lets `who` hear the other say `message`.
-    fn hear(&mut self, who: usize, message: Message) {
+    /// Lets `who` hear the other say `message`, as the wire reads it: no wait is longer than 1 h.
+    fn hear(&mut self, who: usize, mut message: Message) {
+        if let Message::PaymentResult(PaymentResult { retry_in: Some(wait), .. }) = &mut message {
+            *wait = Duration::from_secs(3_600).min(*wait);
+        }
         let (peer, sent_at, wall) = (self.daemons[1 - who].key, self.now, self.now);
         let evidence = None;
         self.tell(who, Event::Heard(Heard { peer, message, sent_at, wall, evidence }));

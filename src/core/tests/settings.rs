@@ -34,22 +34,32 @@ fn what_was_paid_under_the_old_caps_counts_under_the_new_ones() {
     assert_eq!(asked(&world.tell(raised)), [300_000]);
 }
 
+/// Settings whose period is so long.
+fn with(seconds: u64) -> Settings {
+    let mut settings = settings();
+    settings.limits.base.period = Duration::from_secs(seconds);
+    settings
+}
+
 #[test]
-fn a_period_that_is_longer_than_what_is_remembered_is_not_gone_by() {
+fn no_period_is_counted_that_is_longer_than_what_is_remembered() {
     let mut world = World::new(settings());
-    let with = |seconds: u64| {
-        let mut settings = settings();
-        settings.limits.base.period = Duration::from_secs(seconds);
-        settings
-    };
     let remembered = settings().limits.period_max().as_secs();
     for (seconds, is_taken) in
         [(remembered + 1, false), (60, true), (remembered, true), (u64::MAX, false)]
     {
         assert_eq!(world.core.remembers_enough_for(&with(seconds)), is_taken, "{seconds} s");
-        let before = world.core.settings.clone();
-        world.tell(Event::SettingsChanged(with(seconds)));
-        let expected = if is_taken { with(seconds) } else { before };
-        assert_eq!(world.core.settings, expected, "{seconds} s");
+        if is_taken {
+            world.tell(Event::SettingsChanged(with(seconds)));
+            assert_eq!(world.core.settings, with(seconds), "{seconds} s");
+        }
     }
+}
+
+#[test]
+#[cfg_attr(debug_assertions, should_panic(expected = "further back than is remembered"))]
+fn who_does_not_ask_before_is_found_out_and_changes_nothing() {
+    let mut world = World::new(settings());
+    world.tell(Event::SettingsChanged(with(settings().limits.period_max().as_secs() + 1)));
+    assert_eq!(world.core.settings, settings());
 }

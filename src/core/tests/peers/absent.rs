@@ -115,13 +115,15 @@ fn a_drift_that_nobody_sees_is_none_and_begins_when_the_channel_is_back() {
     assert_eq!(alices(&world.core), Some(world.now));
 }
 
+/// Alice loses one of her peers.
+fn leave(pair: &mut Pair, n: u8) {
+    let (peer, reason) = (PeerKey::new([n; 32]), String::new());
+    pair.tell(ALICE, Event::PeerDisconnected { peer, reason });
+}
+
 #[test]
 fn strangers_that_leave_are_not_told_of_and_of_others_only_the_last() {
     let mut pair = Pair::new(settings(), settings());
-    let leave = |pair: &mut Pair, n| {
-        let (peer, reason) = (PeerKey::new([n; 32]), String::new());
-        pair.tell(ALICE, Event::PeerDisconnected { peer, reason });
-    };
     pair.tell(ALICE, Event::PeerConnected { peer: PeerKey::new([9; 32]) });
     leave(&mut pair, 9);
     let left = |pair: &Pair| pair.daemons[ALICE].core.report().absent_peers.len();
@@ -131,6 +133,28 @@ fn strangers_that_leave_are_not_told_of_and_of_others_only_the_last() {
         leave(&mut pair, n);
     }
     assert_eq!(left(&pair), 64);
+}
+
+#[test]
+fn strangers_in_any_number_do_not_have_the_owner_of_a_channels_other_end_forgotten() {
+    let mut pair = Pair::new(settings(), settings());
+    pair.list(10, &[(1, 500_000, 500_000)]);
+    let bob = pair.daemons[BOB].node.1;
+    let come_and_go = |pair: &mut Pair, n, node| {
+        pair.meets(ALICE, n, hello(node, None, None));
+        leave(pair, n);
+    };
+    // They say that they speak for his node, while he does.
+    (10..=90).for_each(|n| come_and_go(&mut pair, n, bob));
+    pair.part();
+    (91..=170).for_each(|n| come_and_go(&mut pair, n, NodeId::new([n; 33])));
+    // Our own node goes, and its channels with it.
+    let alice = pair.daemons[ALICE].node.1;
+    pair.tell(ALICE, Event::NodeDisconnected { node: alice });
+    (171..=250).for_each(|n| come_and_go(&mut pair, n, NodeId::new([n; 33])));
+    let report = pair.daemons[ALICE].core.report();
+    assert_eq!(report.absent_peers.len(), 64);
+    assert!(report.absent_peers.iter().any(|peer| peer.peer == pair.daemons[BOB].key));
 }
 
 #[test]
