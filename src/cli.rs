@@ -9,6 +9,7 @@ mod bootstrap;
 mod check;
 mod door;
 mod pause;
+mod printable;
 mod reload;
 mod run;
 mod status;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use super::status::printable;
+use super::printable::printable;
 use crate::config;
 use crate::control::{Client, ClientError, Done};
 

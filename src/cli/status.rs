@@ -12,7 +12,6 @@ mod watch;
 use std::path::Path;
 use std::process::ExitCode;
 
-pub(super) use figures::printable;
 use ratatui::crossterm::terminal;
 
 use super::door::{Door, say, wait};

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::door::{say, wait};
-use super::status::printable;
+use super::printable::printable;
 use crate::control::Client;
 
 /// Prints the sentences, one a line.

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::figures::{ago, grouped, length, printable, sats, short};
+use super::super::printable::printable;
+use super::figures::{ago, grouped, length, sats, short};
 use super::said::Said;
 use crate::control::{SlotStatus, Status};
 use crate::core::report::{

@@ -63,17 +63,6 @@ pub(super) fn short(id: impl ToString) -> String {
     text
 }
 
-/// A text that others wrote, as it may be shown: nothing in it steers a terminal or turns the
-/// direction of writing.
-pub(in crate::cli) fn printable(text: &str) -> String {
-    let is_steering = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}' | '\u{feff}')
-    };
-    text.chars().map(|c| if is_steering(c) { '\u{fffd}' } else { c }).collect()
-}
-
 /// How many columns a text takes.
 pub(super) fn columns(text: &str) -> usize {
     text.width()
@@ -179,7 +168,6 @@ mod tests {
         assert_eq!(left("傘", 4), "傘  ");
         assert_eq!(right("12", 4), "  12");
         assert_eq!(cut("abc", 0), "");
-        assert_eq!(printable("a\u{1b}[2Jb\u{202e}c\n"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}");
         assert_eq!(wrapped("to be or not", 6), ["to be", "or not"]);
         assert_eq!(wrapped("a 傘傘傘", 4), ["a", "傘傘", "傘"]);
         assert_eq!(wrapped("", 0), [""]);

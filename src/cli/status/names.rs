@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::figures::{printable, short};
+use super::super::printable::printable;
+use super::figures::short;
 use crate::control::Status;
 use crate::core::record::Scope;
 use crate::ids::{ChannelPoint, NodeId};

@@ -1,7 +1,8 @@
 //! [`Row`]: one side of a channel in words and figures, as the text and the screen show it.
 
+use super::super::printable::printable;
 use super::bar::bar;
-use super::figures::{ago, ahead, columns, left, length, percent, printable, right, sats, short};
+use super::figures::{ago, ahead, columns, left, length, percent, right, sats, short};
 use super::names::Names;
 use crate::core::report::{ChannelReport, Report, RestReport};
 use crate::time::Time;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::super::printable::printable;
 use super::cluster;
-use super::figures::{ahead, cut, length, percent, printable, sats, short};
+use super::figures::{ahead, cut, length, percent, sats, short};
 use super::names::Names;
 use super::row::{Row, Widths};
 use super::said::Said;

@@ -6,8 +6,9 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Text};
 use ratatui::widgets::{Block, Borders, Paragraph};
 
+use super::super::super::printable::printable;
 use super::super::cluster::budgets;
-use super::super::figures::{cut, printable, wrapped};
+use super::super::figures::{cut, wrapped};
 use super::super::names::Names;
 use super::super::row::{Row, Widths};
 use super::super::said::{Said, Severity};

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::super::figures::printable;
+use super::super::super::printable::printable;
 use super::super::row::pair;
 use super::super::text::sides;
 use super::Told;
