@@ -8,10 +8,6 @@ mod gauges;
 #[cfg(test)]
 mod tests;
 
-use self::count::PAYEE;
-pub(super) use self::count::{Count, Named, counts};
-pub(super) use self::gauges::name;
-
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,6 +17,9 @@ use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder,
 };
 
+use self::count::PAYEE;
+pub(super) use self::count::{Count, Named, counts};
+pub(super) use self::gauges::name;
 use crate::clock::Step;
 use crate::control::Status;
 use crate::time::whole_ms;
