@@ -235,10 +235,11 @@ pub fn decide(channel: &Channel, payee: &Policy, payer: &Policy) -> Decision {
     let Some(target) = target(payee, payer) else {
         return Decision::Rest(Rest::BandsDoNotMeet);
     };
-    if !is_low(channel, payee) {
+    let own = own(channel);
+    if !own.is_below(payee.threshold(), total) {
         return Decision::Rest(Rest::Balanced);
     }
-    let missing = total.share(target).saturating_sub(own(channel));
+    let missing = total.share(target).saturating_sub(own);
     let amount =
         missing.min(payee.payment_max).min(payer.payment_max).min(channel.receivable()).whole();
     if amount < payee.payment_min || amount == Msat::ZERO {
