@@ -10,7 +10,7 @@ use super::narrative::Narrative;
 use super::outcome::{Failure, PeerWord};
 use super::record::{Attempt, Entry, Evidence, InvoiceKind};
 use super::request::UNKNOWN;
-use super::{Core, Rebalance, refusal};
+use super::{Core, Rebalance};
 use crate::ids::{PaymentHash, PeerKey};
 use crate::time::Time;
 use crate::units::Msat;
@@ -192,7 +192,6 @@ impl Core {
 impl Answer {
     /// Whether a smaller amount may pass.
     fn is_for_want_of_room(&self) -> bool {
-        let room = [Failure::TemporaryChannelFailure, Failure::InsufficientBalance];
-        room.iter().any(|failure| self.word.code == Some(refusal::code(failure)))
+        self.word.failure().is_some_and(Failure::is_for_want_of_room)
     }
 }

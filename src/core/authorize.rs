@@ -322,7 +322,7 @@ fn least_above(share: Ppm, total: Msat) -> Msat {
 
 /// The channel as it would be if every HTLC in flight became this side's.
 fn all_won(channel: &Channel) -> Channel {
-    let local = channel.local.saturating_add(channel.in_flight());
+    let local = channel.local_if_won();
     Channel { local, htlcs: Vec::new(), ..channel.clone() }
 }
 

@@ -107,6 +107,11 @@ impl Channel {
         self.htlcs.iter().map(|htlc| htlc.amount).sum()
     }
 
+    /// This side's balance if every HTLC in flight became its own.
+    pub(crate) fn local_if_won(&self) -> Msat {
+        self.local.saturating_add(self.in_flight())
+    }
+
     /// What the two sides share: both balances and everything in flight. `None` where that
     /// exceeds the capacity, which no channel can.
     pub fn total(&self) -> Option<Msat> {

@@ -235,7 +235,7 @@ pub fn decide(channel: &Channel, payee: &Policy, payer: &Policy) -> Decision {
     let Some(target) = target(payee, payer) else {
         return Decision::Rest(Rest::BandsDoNotMeet);
     };
-    let own = own(channel);
+    let own = channel.local_if_won();
     if !own.is_below(payee.threshold(), total) {
         return Decision::Rest(Rest::Balanced);
     }
@@ -250,12 +250,7 @@ pub fn decide(channel: &Channel, payee: &Policy, payer: &Policy) -> Decision {
 
 /// Whether a side is below its threshold; not so where its figures make no sense.
 pub(crate) fn is_low(channel: &Channel, policy: &Policy) -> bool {
-    channel.total().is_some_and(|total| own(channel).is_below(policy.threshold(), total))
-}
-
-/// What the payee counts as its own.
-fn own(channel: &Channel) -> Msat {
-    channel.local.saturating_add(channel.in_flight())
+    channel.total().is_some_and(|total| channel.local_if_won().is_below(policy.threshold(), total))
 }
 
 /// The payee's share at which a rebalance leaves the channel, the same seen from either end;

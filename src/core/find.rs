@@ -103,7 +103,7 @@ impl Core {
         match scope {
             Scope::All => true,
             Scope::Node(node) => self.own().contains(&node) || self.others().contains(&node),
-            Scope::Peer(peer) => self.roster.peers().any(|known| known == peer),
+            Scope::Peer(peer) => self.roster.is_connected(peer),
             // A watched channel is known even while its nodes do not answer.
             Scope::Channel(point) => {
                 self.ends(point).is_some() || self.watched.contains_key(&point)
@@ -176,6 +176,11 @@ impl Core {
         }
     }
 
+    /// What a node of the cluster is called, or the beginning of its key.
+    pub fn called(&self, node: NodeId) -> String {
+        called(self.name_of(node), node)
+    }
+
     /// The name of a node, as whoever speaks for it says or last said.
     fn last_name_of(&self, node: NodeId) -> &str {
         let last = || self.absent.unclaimed().get(&node).map(|(claim, _)| claim.alias.as_str());
@@ -195,9 +200,8 @@ impl Core {
             let seen =
                 self.views.points(|node, view| view.channel.has_scid(scid) && is_of(node, alias));
             let mut points: BTreeSet<ChannelPoint> = seen.into_iter().collect();
-            let last = self.absent.sides().filter(|side| {
-                (side.scid == scid || side.other_scids.contains(&scid)) && is_of(side.node, alias)
-            });
+            let last =
+                self.absent.sides().filter(|side| side.has_scid(scid) && is_of(side.node, alias));
             points.extend(last.map(|side| side.point));
             points
         });
@@ -228,6 +232,11 @@ impl Core {
         let met = self.roster.claimed().chain(self.views.counterparties()).chain(away);
         met.filter(is_other).collect()
     }
+}
+
+/// What a node is called: its alias, or the beginning of its key where it has none.
+pub fn called(alias: &str, node: NodeId) -> String {
+    if alias.is_empty() { node.to_string().chars().take(10).collect() } else { alias.to_owned() }
 }
 
 /// Whether `name` has the form of an id or of the beginning of a key: nobody's alias may mean

@@ -294,7 +294,7 @@ impl Ledger {
 
     /// The pauses that hold at `now`.
     pub(crate) fn pauses(&self, now: Time) -> impl Iterator<Item = &Pause> {
-        self.pauses.values().filter(move |pause| pause.until.is_none_or(|until| now < until))
+        self.pauses.values().filter(move |pause| pause.holds_at(now))
     }
 
     /// The pauses that hold at `now` for a payment between two nodes, one of which a peer may speak
@@ -311,6 +311,6 @@ impl Ledger {
             .chain(nodes.map(Scope::Node))
             .chain(peer.map(Scope::Peer))
             .filter_map(|scope| self.pauses.get(&scope))
-            .filter(move |pause| pause.until.is_none_or(|until| now < until))
+            .filter(move |pause| pause.holds_at(now))
     }
 }

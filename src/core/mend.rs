@@ -168,11 +168,16 @@ impl Cause {
 }
 
 impl PeerWord {
+    /// The failure that the peer's word names, if it does.
+    pub(super) fn failure(&self) -> Option<Failure> {
+        named(self.code.as_deref()?)
+    }
+
     /// What would change it, as far as the peer's word is one of ours.
     pub fn mend(&self) -> &'static str {
         let code = self.code.as_deref().unwrap_or_default();
         let refusal = named::<Refusal>(code).map(|refusal| refusal.mend());
-        let mend = refusal.or_else(|| named::<Failure>(code).map(Failure::mend));
+        let mend = refusal.or_else(|| self.failure().map(Failure::mend));
         mend.unwrap_or("Only the owner of the other end can tell what would change it.")
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::policy::threshold;
 use super::record::Attempt;
 use super::refusal::Refusal;
 use crate::ids::{ChannelPoint, NodeId, PaymentHash, RebalanceId, Scid};
@@ -94,6 +95,13 @@ pub struct PeerPolicy {
     pub payment_max: Msat,
     /// Whether its operator has paused new payments there.
     pub is_paused: bool,
+}
+
+impl PeerPolicy {
+    /// The share below which the peer's side asks to be paid.
+    pub(crate) const fn threshold(&self) -> Ppm {
+        threshold(self.balance_point, self.deadzone)
+    }
 }
 
 impl PayInvoice {

@@ -154,8 +154,13 @@ impl Policy {
 
     /// The share below which this side asks to be paid.
     pub const fn threshold(&self) -> Ppm {
-        self.balance_point.saturating_sub(self.deadzone)
+        threshold(self.balance_point, self.deadzone)
     }
+}
+
+/// The share below which a side asks to be paid, for whoever knows no more of a policy.
+pub(crate) const fn threshold(balance_point: Ppm, deadzone: Ppm) -> Ppm {
+    balance_point.saturating_sub(deadzone)
 }
 
 impl Default for Policy {

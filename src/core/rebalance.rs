@@ -197,7 +197,7 @@ impl Core {
         let channel = &view.channel;
         let payee = self.policy(attempt.paid_to, attempt.point);
         let Some(payer) = self.rules(attempt.paid_by, attempt.point) else { return false };
-        let own = channel.local.saturating_add(channel.in_flight()).saturating_add(attempt.amount);
+        let own = channel.local_if_won().saturating_add(attempt.amount);
         let ceiling = channel.total().map(|total| total.share(payer.threshold().complement()));
         matches!(decide(channel, &payee, &payer), Decision::Ask { .. })
             && ceiling.is_some_and(|ceiling| own <= ceiling)

@@ -115,6 +115,13 @@ pub struct Pause {
     pub reason: Option<String>,
 }
 
+impl Pause {
+    /// Whether it still holds.
+    pub(crate) fn holds_at(&self, now: Time) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+}
+
 /// Where a pause holds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -9,7 +9,7 @@ use super::Core;
 use super::decide::{Rest, target};
 use super::ledger::{Certainty, Rebalance};
 use super::peer::Party;
-use super::policy::ChannelCaps;
+use super::policy::{ChannelCaps, threshold};
 use super::record::{Attempt, Pause, Scope};
 use super::view::View;
 use crate::ids::{ChannelPoint, NodeId, PaymentHash, PeerKey, RebalanceId, Scid};
@@ -248,6 +248,23 @@ pub enum OpenState {
     Unknown,
     /// As payer: its node has it in flight and its channel has not; a restart of lnd may end it.
     Stuck,
+}
+
+impl ChannelReport {
+    /// The share below which our side asks to be paid.
+    pub const fn threshold(&self) -> Ppm {
+        threshold(self.balance_point, self.deadzone)
+    }
+
+    /// Both balances and all that is in flight.
+    pub const fn total(&self) -> Msat {
+        self.local.saturating_add(self.remote).saturating_add(self.in_flight)
+    }
+
+    /// Whether `scid` is one of the channel's ids.
+    pub(super) fn has_scid(&self, scid: Scid) -> bool {
+        self.scid == scid || self.other_scids.contains(&scid)
+    }
 }
 
 impl OpenState {

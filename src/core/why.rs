@@ -13,7 +13,7 @@ use super::record::{Pause, Scope};
 use super::report::{ChannelReport, OpenReport, OpenState, Why};
 use super::side::Side;
 use super::timer::Timer;
-use crate::ids::{ChannelPoint, NodeId};
+use crate::ids::ChannelPoint;
 use crate::time::Time;
 
 impl Core {
@@ -42,15 +42,13 @@ impl Core {
 
     /// How a side stands.
     fn standing(&self, side: &ChannelReport) -> String {
-        let total = side.local.saturating_add(side.remote).saturating_add(side.in_flight);
         let share =
             side.share.map_or_else(|| "an unreadable share".to_owned(), |it| it.to_string());
         let name = self.called(side.node);
         let mut sentence =
-            format!("{name} has {} of {total} on {}, {share}", side.local, side.scid);
+            format!("{name} has {} of {} on {}, {share}", side.local, side.total(), side.scid);
         if self.watched.contains_key(&side.point) {
-            let threshold = side.balance_point.saturating_sub(side.deadzone);
-            sentence.push_str(&format!("; it asks below {threshold}"));
+            sentence.push_str(&format!("; it asks below {}", side.threshold()));
         }
         if let Some(target) = side.target {
             sentence.push_str(&format!("; a rebalance would lift it to {target}"));
@@ -141,7 +139,7 @@ impl Core {
             Some(policy) => format!(
                 "{name} wants {}, asks below {} and pays at most {} at once.",
                 policy.balance_point,
-                policy.balance_point.saturating_sub(policy.deadzone),
+                policy.threshold(),
                 policy.payment_max
             ),
             None => format!("{name} has not told its rules for the channel."),
@@ -178,12 +176,12 @@ impl Core {
         let down = self.absent.sides().filter(|side| side.point == point);
         let told = |side: &ChannelReport| {
             let name = self.called(side.node);
-            let total = side.local.saturating_add(side.remote).saturating_add(side.in_flight);
             let seen = side.absent_since.map(|since| self.at(since)).unwrap_or_default();
             format!(
                 "{name} does not answer, so nothing new is known of the channel: {name} had {} of \
-                 {total} on {}, {seen}. {}",
+                 {} on {}, {seen}. {}",
                 side.local,
+                side.total(),
                 side.scid,
                 Away::NodeDown.mend()
             )
@@ -228,14 +226,6 @@ impl Core {
     /// What is kept in mind about a side beyond what is reported of it.
     fn kept(&self, side: &ChannelReport) -> Option<&Side> {
         self.sides.get(&(side.point, side.node))
-    }
-
-    /// A node's name, or the beginning of its key.
-    fn called(&self, node: NodeId) -> String {
-        match self.name_of(node) {
-            "" => node.to_string().chars().take(10).collect(),
-            alias => alias.to_owned(),
-        }
     }
 
     /// A point in time, from now, in whole seconds.

@@ -62,9 +62,8 @@ impl Run {
     }
 
     /// Takes in a configuration that was read again, whole or not at all.
-    fn reload(&mut self, mut reread: Reread, desk: &mut Desk) {
-        let config = std::mem::replace(&mut *reread.config, Err(Vec::new()));
-        let outcome = config.and_then(|next| {
+    fn reload(&mut self, Reread { config, askers }: Reread, desk: &mut Desk) {
+        let outcome = (*config).and_then(|next| {
             if self.core.remembers_enough_for(&next.settings) {
                 Ok(self.adopt(next, desk))
             } else {
@@ -74,7 +73,7 @@ impl Run {
         if let Err(faults) = &outcome {
             self.say(format!("{}: {}", tell::NOT_TAKEN_IN, faults.join("; ")));
         }
-        desk.tell_askers(reread, &outcome);
+        desk.tell_askers(askers, &outcome);
     }
 
     fn adopt(&mut self, next: Config, desk: &mut Desk) -> Changes {

@@ -211,9 +211,9 @@ async fn lacking(lnd: &Lnd) -> Vec<String> {
 fn line(side: ChannelReport) -> ChannelLine {
     ChannelLine {
         scid: side.scid,
+        total: side.total(),
         alias: side.alias,
         share: side.share,
-        total: side.local.saturating_add(side.remote).saturating_add(side.in_flight),
         would: match side.rest {
             Some(RestReport { would_ask: Some(amount), .. }) => format!("would ask for {amount}"),
             Some(rest) => format!("rests: {}", rest.reason),

@@ -113,11 +113,11 @@ pub(super) enum Wanted {
 pub(super) struct Reread {
     pub(super) config: Box<Result<Config, Vec<String>>>,
     /// Who waits for what comes of it.
-    askers: Vec<Asker>,
+    pub(super) askers: Vec<Asker>,
 }
 
 /// Where an answer goes.
-type Asker = oneshot::Sender<Answer>;
+pub(super) type Asker = oneshot::Sender<Answer>;
 
 /// The configuration while it is being read.
 #[derive(Debug)]
@@ -209,9 +209,9 @@ impl Desk {
     }
 
     /// Tells all who wait what came of a reload.
-    pub(super) fn tell_askers(&self, reread: Reread, outcome: &Result<Changes, Vec<String>>) {
+    pub(super) fn tell_askers(&self, askers: Vec<Asker>, outcome: &Result<Changes, Vec<String>>) {
         self.figures.reloaded(outcome.is_ok());
-        for asker in reread.askers {
+        for asker in askers {
             // Whoever asked may be gone.
             drop(asker.send(answer(outcome)));
         }
@@ -250,11 +250,10 @@ impl Desk {
         drop(answer.send(said));
     }
 
-    fn reload_without_log(&mut self, mut reread: Reread) {
-        let config = std::mem::replace(&mut *reread.config, Err(Vec::new()));
-        let outcome = config.map(|next| self.adopt(next));
+    fn reload_without_log(&mut self, Reread { config, askers }: Reread) {
+        let outcome = (*config).map(|next| self.adopt(next));
         tell::reload(&outcome);
-        self.tell_askers(reread, &outcome);
+        self.tell_askers(askers, &outcome);
     }
 
     /// Answers with the metrics, which are written off the loop's thread.

@@ -19,7 +19,6 @@ use prometheus::{
 
 use self::count::PAYEE;
 pub(super) use self::count::{Count, Named, counts};
-pub(super) use self::gauges::name;
 use crate::clock::Step;
 use crate::control::Status;
 use crate::time::whole_ms;

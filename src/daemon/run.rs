@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::desk::{Desk, Wanted};
 use super::execute::{Effect, Executor};
-use super::figures::{self, Count, Figures, Named, counts};
+use super::figures::{Count, Named, counts};
 use super::input::Input;
 use super::invoice::HoldKey;
 use super::keys::Keys;
@@ -63,7 +63,6 @@ pub(super) struct Run {
     pub(super) slots: Slots,
     /// What holds at the moment, for those who look after the nodes.
     pub(super) limits: watch::Sender<Limits>,
-    figures: Figures,
     supervisors: CancellationToken,
     mode: Mode,
     /// The line that the service manager was last told.
@@ -117,7 +116,6 @@ impl Run {
             log_failed,
             slots: Slots::new(config),
             limits,
-            figures: desk.figures.clone(),
             supervisors,
             mode,
             status: String::new(),
@@ -167,7 +165,7 @@ impl Run {
 
     async fn turn(&mut self, stop: &CancellationToken, outside: &mut Outside) -> Ended {
         let mut watchdog = Watchdog::start();
-        let mut looks = tokio::time::interval(LOG_LOOK);
+        let mut looks = tokio::time::interval_at(Instant::now() + LOG_LOOK, LOG_LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let pass_ends = tokio::time::sleep(ONCE_MAX);
         tokio::pin!(pass_ends);
@@ -324,7 +322,7 @@ impl Run {
     pub(super) fn handle_and(&mut self, event: Event, then: Option<Effect>) {
         if let Some(step) = self.clock.step() {
             tell::clock_stepped(step);
-            self.figures.clock_stepped(step);
+            self.executor.figures.clock_stepped(step);
         }
         let now = self.clock.now();
         let batch = self.core.handle(now, event);
@@ -340,14 +338,13 @@ impl Run {
         if counts.is_empty() {
             return None;
         }
-        let figures = self.figures.clone();
+        let figures = self.executor.figures.clone();
         Some(Box::pin(async move { counts.iter().for_each(|count| figures.add(count)) }))
     }
 
     /// What a node is called, and whether it is ours.
     fn name(&self, node: NodeId) -> Named {
-        let name = figures::name(self.core.name_of(node), &node.to_string());
-        Named { name, is_ours: self.core.is_ours(node) }
+        Named { name: self.core.called(node), is_ours: self.core.is_ours(node) }
     }
 
     /// Whether the one pass is over: every node has listed its channels or failed to, and what

@@ -21,7 +21,7 @@ pub(super) fn bar(channel: &ChannelReport, width: usize) -> String {
     let mut bar: Vec<char> =
         (0..width).map(|cell| if cell < filled { LOCAL } else { REMOTE }).collect();
     // What a legacy peer would ask for is not known; below our own threshold we ask in any case.
-    let threshold = channel.balance_point.saturating_sub(channel.deadzone);
+    let threshold = channel.threshold();
     let [lowest, highest] = channel.band.map_or([Some(threshold), None], |band| band.map(Some));
     for (share, mark) in [(lowest, LOWEST), (highest, HIGHEST), (channel.target, TARGET)] {
         let last = width.saturating_sub(1);

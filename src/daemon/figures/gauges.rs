@@ -5,6 +5,7 @@ use prometheus::core::{Atomic, AtomicF64, AtomicI64, Collector, GenericGaugeVec}
 use prometheus::proto::MetricFamily;
 
 use crate::control::Status;
+use crate::core::find::called;
 use crate::core::report::{ChannelReport, NodeReport, OpenState, PeerReport, Report};
 use crate::time::Time;
 use crate::units::{Msat, Ppm};
@@ -74,7 +75,8 @@ impl Gauges {
         let up = status.slots.iter().map(|slot| {
             let node = slot.node.or(slot.last_node);
             let known = status.report.nodes.iter().find(|known| Some(known.node) == node);
-            let alias = known.map_or_else(|| slot.socket.clone(), called);
+            let alias =
+                known.map_or_else(|| slot.socket.clone(), |known| called(&known.alias, known.node));
             let node = node.map(|node| node.to_string()).unwrap_or_default();
             (vec![node, alias], slot.node.is_some().into())
         });
@@ -82,7 +84,8 @@ impl Gauges {
     }
 
     fn of_nodes(&mut self, nodes: &[NodeReport]) {
-        let labels = |node: &NodeReport| vec![node.node.to_string(), called(node)];
+        let labels =
+            |node: &NodeReport| vec![node.node.to_string(), called(&node.alias, node.node)];
         let left = nodes.iter().map(|node| {
             let left = node.budget.amount_max.saturating_sub(node.budget.amount_used);
             (labels(node), sat(left))
@@ -112,8 +115,8 @@ impl Gauges {
         let labels = |channel: &ChannelReport| {
             vec![
                 channel.scid.to_string(),
-                name(&channel.alias, &channel.node.to_string()),
-                name(&channel.counterparty_alias, &channel.counterparty.to_string()),
+                called(&channel.alias, channel.node),
+                called(&channel.counterparty_alias, channel.counterparty),
             ]
         };
         let shares = channels.iter().filter_map(|it| Some((labels(it), ratio(it.share?))));
@@ -187,15 +190,6 @@ fn kind_of(peer: &PeerReport) -> &'static str {
 fn code_of(state: &OpenState) -> String {
     let word = serde_json::to_value(state).unwrap_or_default();
     word.as_str().unwrap_or_default().to_owned()
-}
-
-fn called(node: &NodeReport) -> String {
-    name(&node.alias, &node.node.to_string())
-}
-
-/// What a node is called: its alias, or the beginning of its key.
-pub(in crate::daemon) fn name(alias: &str, key: &str) -> String {
-    if alias.is_empty() { key.chars().take(10).collect() } else { alias.to_owned() }
 }
 
 #[expect(clippy::float_arithmetic, reason = "Prometheus' numbers are floats")]
