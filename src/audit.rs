@@ -12,7 +12,6 @@ use crate::core::narrative::Narrative;
 use crate::core::record::Record;
 use crate::time::Time;
 use hypercore::{Found, Lines, Log, Mark};
-use place::Place;
 use storage::Storage;
 use writer::{Afterwards, Writer};
 
@@ -101,7 +100,6 @@ fn open_with(
         Opened { records: transactions.length(), transactions: found, events: found_events };
     replay::fold(&files.transaction_log(), fold)?;
     let shared = Shared {
-        lock: storage.place().clone(),
         mark: transactions.mark().clone(),
         transactions: Writer::start(
             "transaction-log",
@@ -133,8 +131,6 @@ pub struct Audit(Arc<Shared>);
 /// What all clones share.
 #[derive(Debug)]
 struct Shared {
-    /// Where the lock of the storage folder is.
-    lock: Place,
     /// Where the transaction log is, and how much is in it.
     mark: Mark,
     transactions: Writer,
@@ -170,11 +166,11 @@ impl Audit {
         self.0.transactions.append(lines)
     }
 
-    /// An error where the transaction log is not where it was opened, or lacks what is durable: no
-    /// append would succeed. Costs three calls of stat, so it may be asked every few seconds.
-    pub fn check(&self) -> Result<(), AuditError> {
-        self.0.lock.length()?;
-        self.0.mark.check()
+    /// Looks whether an append would find the transaction log where it was opened, and as long as
+    /// it was left. The log's own thread looks, as a disk may hang; an error is the log's end, as
+    /// one of an append is.
+    pub fn look(&self) -> impl Future<Output = Result<(), AuditError>> + Send + use<> {
+        self.record(Vec::new())
     }
 
     /// What tells the transaction log from others, for [`reopen`].

@@ -41,11 +41,6 @@ impl Storage {
     pub(super) fn check(&self) -> Result<(), AuditError> {
         self.place.length().map(drop)
     }
-
-    /// Where the lock is.
-    pub(super) const fn place(&self) -> &Place {
-        &self.place
-    }
 }
 
 impl Drop for Storage {

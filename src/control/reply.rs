@@ -20,15 +20,15 @@ pub(super) const SERVER_NAME: &str = concat!("tightrope/", env!("CARGO_PKG_VERSI
 const METRICS_TYPE: &str = "text/plain; version=0.0.4";
 
 /// What the loop answered.
-pub(super) fn answer(answer: &Answer) -> Reply {
+pub(super) fn answer(answer: Answer) -> Reply {
     match answer {
-        Answer::Status(status) => json_body(StatusCode::OK, status),
-        Answer::Why(why) => json_body(StatusCode::OK, why),
-        Answer::Done(done) => json_body(StatusCode::OK, done),
-        Answer::Unknown(unknown) => json_body(StatusCode::NOT_FOUND, unknown),
-        Answer::Ambiguous(ambiguous) => json_body(StatusCode::CONFLICT, ambiguous),
-        Answer::Faulty(faulty) => json_body(StatusCode::CONFLICT, faulty),
-        Answer::Metrics(text) => reply(StatusCode::OK, METRICS_TYPE, text.clone().into()),
+        Answer::Status(status) => json_body(StatusCode::OK, &status),
+        Answer::Why(why) => json_body(StatusCode::OK, &why),
+        Answer::Done(done) => json_body(StatusCode::OK, &done),
+        Answer::Unknown(unknown) => json_body(StatusCode::NOT_FOUND, &unknown),
+        Answer::Ambiguous(ambiguous) => json_body(StatusCode::CONFLICT, &ambiguous),
+        Answer::Faulty(faulty) => json_body(StatusCode::CONFLICT, &faulty),
+        Answer::Metrics(text) => reply(StatusCode::OK, METRICS_TYPE, text.into()),
     }
 }
 

@@ -240,7 +240,7 @@ impl Door {
             answered.await.ok()
         };
         match timeout(ANSWER_TIME_MAX, asking).await {
-            Ok(Some(answer)) => reply::answer(&answer),
+            Ok(Some(answer)) => reply::answer(answer),
             Ok(None) => unavailable(
                 "the daemon is starting or stopping, or its log has just failed: ask again",
             ),

@@ -250,6 +250,14 @@ pub enum OpenState {
     Stuck,
 }
 
+impl BudgetReport {
+    /// What is left: payments, and what they may come to.
+    pub const fn left(&self) -> (u64, Msat) {
+        let payments = self.payments_max.saturating_sub(self.payments_used);
+        (payments, self.amount_max.saturating_sub(self.amount_used))
+    }
+}
+
 impl ChannelReport {
     /// The share below which our side asks to be paid.
     pub const fn threshold(&self) -> Ppm {

@@ -120,7 +120,7 @@ impl Executor {
     /// Has the log looked at by its own thread: one that is gone is to be noticed though nothing
     /// is to be written.
     pub(super) fn look_at_log(&self) {
-        let (looked, log_failed) = (self.audit.record(Vec::new()), self.log_failed.clone());
+        let (looked, log_failed) = (self.audit.look(), self.log_failed.clone());
         self.tasks.spawn(async move {
             if let Err(error) = looked.await {
                 drop(log_failed.try_send(error));

@@ -34,8 +34,8 @@ enum State {
     Untried,
     /// It answers; whether it has listed its channels.
     Up { node: NodeId, has_listed: bool },
-    /// It does not answer, for this reason.
-    Down { error: String },
+    /// It does not answer, for the reason why it last failed.
+    Down,
     /// It is the node that this other entry speaks for already.
     Duplicate { of: usize },
 }
@@ -105,10 +105,10 @@ impl Slots {
         let entry = self.0.get_mut(slot)?;
         let is_news = match &entry.state {
             State::Duplicate { .. } => return None,
-            State::Down { error: told } => told != error,
+            State::Down => entry.fault().is_none_or(|told| told != error),
             State::Untried | State::Up { .. } => true,
         };
-        entry.state = State::Down { error: error.to_owned() };
+        entry.state = State::Down;
         entry.failed = Some((now, error.to_owned()));
         Some(is_news)
     }
@@ -123,23 +123,22 @@ impl Slots {
         self.0.iter().all(|entry| match &entry.state {
             State::Untried => false,
             State::Up { has_listed, .. } => *has_listed,
-            State::Down { .. } | State::Duplicate { .. } => true,
+            State::Down | State::Duplicate { .. } => true,
         })
     }
 
     /// What is wrong with the first one with which something is.
     pub(super) fn fault(&self) -> Option<String> {
-        self.0.iter().enumerate().find_map(|(slot, entry)| match &entry.state {
-            State::Down { error } => Some(format!("lightningNodes[{slot}]: {error}")),
-            State::Duplicate { of } => Some(format!("lightningNodes[{slot}]: {}", twin(*of))),
-            State::Untried | State::Up { .. } => None,
-        })
+        let fault = |(slot, entry): (usize, &Entry)| {
+            Some(format!("lightningNodes[{slot}]: {}", entry.fault()?))
+        };
+        self.0.iter().enumerate().find_map(fault)
     }
 
     /// The sockets of those that have never answered: their nodes have no name yet.
     pub(super) fn silent(&self) -> Vec<String> {
         let is_silent = |entry: &&Entry| match entry.state {
-            State::Untried | State::Down { .. } => entry.last.is_none(),
+            State::Untried | State::Down => entry.last.is_none(),
             State::Up { .. } | State::Duplicate { .. } => false,
         };
         self.0.iter().filter(is_silent).map(|entry| entry.socket.clone()).collect()
@@ -152,19 +151,26 @@ impl Slots {
 }
 
 impl Entry {
+    /// What is wrong with it at this moment.
+    fn fault(&self) -> Option<String> {
+        match self.state {
+            State::Down => self.failed.as_ref().map(|(_, error)| error.clone()),
+            State::Duplicate { of } => Some(twin(of)),
+            State::Untried | State::Up { .. } => None,
+        }
+    }
+
     fn status(&self) -> SlotStatus {
-        let (node, error) = match &self.state {
-            State::Untried => (None, None),
-            State::Up { node, .. } => (Some(*node), None),
-            State::Down { error } => (None, Some(error.clone())),
-            State::Duplicate { of } => (None, Some(twin(*of))),
+        let node = match self.state {
+            State::Up { node, .. } => Some(node),
+            State::Untried | State::Down | State::Duplicate { .. } => None,
         };
         SlotStatus {
             socket: self.socket.clone(),
             node,
             last_node: self.last.as_ref().map(|(node, _)| *node),
             lnd_version: self.last.as_ref().map(|(_, version)| version.clone()),
-            error,
+            error: self.fault(),
             last_error: self.failed.as_ref().map(|(_, error)| error.clone()),
             last_error_at: self.failed.as_ref().map(|(at, _)| *at),
         }

@@ -57,17 +57,6 @@ impl Mark {
         if length < oplog { Err(self.oplog.resized(length, oplog)) } else { Ok(()) }
     }
 
-    /// The same beside the thread that appends: the files are where they were opened, and nothing
-    /// durable is missing.
-    pub(in crate::audit) fn check(&self) -> Result<(), AuditError> {
-        let durable = self.durable.load(Ordering::Relaxed);
-        let length = self.data.length()?;
-        if length < durable {
-            return Err(self.data.resized(length, durable));
-        }
-        self.oplog.length().map(drop)
-    }
-
     /// An error unless this log is in its folder, with all that was durable. Changes nothing.
     pub(in crate::audit) fn find(&self) -> Result<(), AuditError> {
         let path = self.oplog.path();

@@ -126,8 +126,8 @@ fn cap_left(cap: &CapReport) -> String {
 
 /// How many payments and satoshis are left of a budget.
 fn left(budget: &BudgetReport) -> (String, String) {
-    let payments = budget.payments_max.saturating_sub(budget.payments_used);
-    (grouped(payments), sats(budget.amount_max.saturating_sub(budget.amount_used)))
+    let (payments, amount) = budget.left();
+    (grouped(payments), sats(amount))
 }
 
 /// What each node may still pay in its period, in one line.

@@ -86,16 +86,10 @@ impl Gauges {
     fn of_nodes(&mut self, nodes: &[NodeReport]) {
         let labels =
             |node: &NodeReport| vec![node.node.to_string(), called(&node.alias, node.node)];
-        let left = nodes.iter().map(|node| {
-            let left = node.budget.amount_max.saturating_sub(node.budget.amount_used);
-            (labels(node), sat(left))
-        });
+        let left = nodes.iter().map(|node| (labels(node), sat(node.budget.left().1)));
         let help = "What a node may still pay in this period, in satoshis.";
         self.ints("tightrope_budget_left_satoshis", help, &["node", "alias"], left);
-        let left = nodes.iter().map(|node| {
-            let left = node.budget.payments_max.saturating_sub(node.budget.payments_used);
-            (labels(node), int(left))
-        });
+        let left = nodes.iter().map(|node| (labels(node), int(node.budget.left().0)));
         let help = "How many payments a node may still make in this period.";
         self.ints("tightrope_budget_left_payments", help, &["node", "alias"], left);
     }
