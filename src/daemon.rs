@@ -14,6 +14,8 @@ pub mod check;
 mod desk;
 mod execute;
 mod figures;
+#[cfg(test)]
+mod fixture;
 mod input;
 mod invoice;
 mod keys;

@@ -250,6 +250,13 @@ pub enum OpenState {
     Stuck,
 }
 
+impl Report {
+    /// Every side, those whose node is down or whose peer is away last.
+    pub fn sides(&self) -> impl Iterator<Item = &ChannelReport> {
+        self.channels.iter().chain(&self.absent_channels)
+    }
+}
+
 impl BudgetReport {
     /// What is left: payments, and what they may come to.
     pub const fn left(&self) -> (u64, Msat) {

@@ -435,14 +435,7 @@ mod tests {
     /// Starts a run that has an attempt to end at once, does `harm` to it, and stops it.
     async fn check(harm: impl AsyncFnOnce(&mut Run)) -> Ended {
         let folder = tempfile::tempdir().expect("a folder");
-        let local = serde_json::json!({
-            "secret": "correct horse battery staple",
-            "lightningNodes": [{ "socket": "127.0.0.1:1", "macaroon": "0201" }],
-            "audit": { "storage": { "path": folder.path().join("storage") } },
-        });
-        std::fs::write(folder.path().join("local.json"), local.to_string()).expect("is written");
-        let flags = serde_json::json!({});
-        let config = crate::config::load(folder.path(), std::iter::empty(), flags).expect("good");
+        let config = super::super::fixture::config(folder.path(), &serde_json::json!({}));
         let files = super::super::files(&config);
         let (audit, _) = crate::audit::open(&files, drop).expect("opens");
         let mut ledger = Ledger::new(config.settings.limits.period_max());

@@ -69,13 +69,12 @@ fn node_lines(status: &Status, node: &NodeReport, slot: Option<&SlotStatus>) -> 
     let period = length(Duration::from_millis(node.budget.period_ms));
     let used = budget(&node.budget);
     lines.push(Said::calm(format!("  paid per {period}: {used}")));
-    let sides = status.report.channels.iter().chain(&status.report.absent_channels);
     let capped = |side: &ChannelReport| {
         let cap = side.cap.as_ref().filter(|_| side.node == node.node)?;
         let (scid, used) = (side.scid, cap_left(cap));
         Some(Said::calm(format!("  paid per {period} over {scid}: {used}")))
     };
-    lines.extend(sides.filter_map(capped));
+    lines.extend(status.report.sides().filter_map(capped));
     lines
 }
 

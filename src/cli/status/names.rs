@@ -19,16 +19,18 @@ impl Names {
     /// Collects them. What we call our own node wins over what others call it.
     pub(super) fn of(status: &Status) -> Self {
         let report = &status.report;
-        let sides = || report.channels.iter().chain(&report.absent_channels);
         let peers = report.absent_peers.iter().chain(&report.peers);
         let claims = peers.flat_map(|peer| &peer.nodes);
         let claimed = claims.map(|claim| (claim.node, &claim.alias));
-        let met = sides().map(|channel| (channel.counterparty, &channel.counterparty_alias));
+        let met = report.sides().map(|channel| (channel.counterparty, &channel.counterparty_alias));
         let ours = report.nodes.iter().map(|node| (node.node, &node.alias));
         let named = claimed.chain(met).chain(ours).filter(|(_, alias)| !alias.is_empty());
         Self {
             nodes: named.map(|(node, alias)| (node, printable(alias))).collect(),
-            channels: sides().map(|channel| (channel.point, channel.scid.to_string())).collect(),
+            channels: report
+                .sides()
+                .map(|channel| (channel.point, channel.scid.to_string()))
+                .collect(),
         }
     }
 

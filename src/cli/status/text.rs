@@ -10,7 +10,7 @@ use super::row::{Row, Widths};
 use super::said::Said;
 use crate::control::Status;
 use crate::core::record::Pause;
-use crate::core::report::{ChannelReport, OpenReport, OpenState};
+use crate::core::report::{OpenReport, OpenState};
 use crate::time::Time;
 
 /// The whole, in lines of at most `width` columns.
@@ -34,11 +34,6 @@ pub(super) fn text(status: &Status, width: usize) -> String {
         text.push('\n');
     }
     text
-}
-
-/// Every side, those whose node is down or whose peer is away last.
-pub(super) fn sides(status: &Status) -> impl Iterator<Item = &ChannelReport> {
-    status.report.channels.iter().chain(&status.report.absent_channels)
 }
 
 /// How the daemon itself stands, a line each.
@@ -79,7 +74,7 @@ pub(super) fn head(status: &Status, names: &Names) -> Vec<Said> {
 /// How many sides ask, how many rest, and why.
 pub(super) fn tally(status: &Status) -> String {
     let mut codes = std::collections::BTreeMap::<&str, usize>::new();
-    for channel in sides(status) {
+    for channel in status.report.sides() {
         *codes.entry(channel.rest.as_ref().map_or("ask", |rest| &rest.code)).or_default() += 1;
     }
     let mut counted: Vec<_> = codes.into_iter().collect();
@@ -139,7 +134,7 @@ pub(super) fn open(open: &OpenReport, names: &Names, now: Time) -> Said {
 /// A title, and a line for each side.
 fn channels(status: &Status, names: &Names, width: usize) -> Vec<Said> {
     let rows: Vec<Row<'_>> =
-        sides(status).map(|channel| Row::of(channel, &status.report, names)).collect();
+        status.report.sides().map(|channel| Row::of(channel, &status.report, names)).collect();
     if rows.is_empty() {
         return Vec::new();
     }

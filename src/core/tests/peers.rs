@@ -19,7 +19,8 @@ use std::collections::VecDeque;
 use super::*;
 use crate::core::event::{Heard, Held};
 use crate::core::message::{Hello, Message, PayInvoice, PaymentResult};
-use crate::ids::PeerKey;
+use crate::ids::{PeerKey, RebalanceId};
+use crate::units::Sat;
 
 /// One daemon with one node.
 struct Daemon {
@@ -252,6 +253,30 @@ impl Pair {
         self.tell(who, Event::PeerConnected { peer });
         let evidence = None;
         self.tell(who, Event::Heard(Heard { peer, message, sent_at, wall, evidence }));
+    }
+
+    /// A good request of `payee` to the other one, over the `n`th channel.
+    fn request_of(
+        &self,
+        payee: usize,
+        n: u8,
+        rebalance: RebalanceId,
+        sat: u64,
+        preimage: u8,
+    ) -> PayInvoice {
+        let memo = format!("tightrope rebalance {} {rebalance}", fixture::point(n));
+        let (key, paid_to) = self.daemons[payee].node;
+        let mut wanted = Wanted::new(key, &memo, Sat::new(sat).msat(), self.now);
+        wanted.preimage = preimage;
+        PayInvoice {
+            invoice: wanted.text(),
+            tokens: Some(Sat::new(sat)),
+            scid: None,
+            point: Some(fixture::point(n)),
+            paid_to,
+            paid_by: self.daemons[1 - payee].node.1,
+            rebalance: Some(rebalance),
+        }
     }
 
     /// How many requests `who` has made.

@@ -1,11 +1,11 @@
 //! What the operator hears of `why`, `pause` and `resume`, from a run with a core of its own.
 
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use super::*;
 use crate::audit;
-use crate::config;
 use crate::control::Pause;
 use crate::core::channel::Channel;
 use crate::core::event::{Heard, OwnNode};
@@ -194,19 +194,11 @@ struct Asking {
 
 impl Asking {
     fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let local = serde_json::json!({
-            "secret": "correct horse battery staple",
-            "lightningNodes": [{ "socket": "127.0.0.1:1", "macaroon": "0201" }],
-            "audit": { "storage": { "path": folder.path().join("storage") } },
-        });
-        std::fs::write(folder.path().join("local.json"), local.to_string()).expect("is written");
-        Self::start(folder)
+        Self::start(tempfile::tempdir().expect("a folder"))
     }
 
     fn start(folder: TempDir) -> Self {
-        let flags = serde_json::json!({});
-        let config = config::load(folder.path(), std::iter::empty(), flags).expect("good");
+        let config = super::super::fixture::config(folder.path(), &json!({}));
         let files = crate::daemon::files(&config);
         let mut ledger = Ledger::new(config.settings.limits.period_max());
         let mut recorded = Vec::new();

@@ -7,7 +7,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
-use crate::config;
+use crate::daemon::fixture;
 
 /// A desk whose configuration is read once the sender says which one it is.
 fn desk(folder: &TempDir) -> (Desk, Sender<u32>) {
@@ -15,16 +15,10 @@ fn desk(folder: &TempDir) -> (Desk, Sender<u32>) {
     let payments_max: Mutex<Receiver<u32>> = Mutex::new(payments_max);
     let dir = folder.path().to_owned();
     let load = move |payments_max: u32| {
-        let local = json!({
-            "secret": "correct horse battery staple",
-            "lightningNodes": [{ "socket": "127.0.0.1:1", "macaroon": "0201" }],
-            "limits": { "baseSettings": { "maxTransactionsPerPeriod": payments_max } },
-        });
-        std::fs::write(dir.join("local.json"), local.to_string()).unwrap();
-        config::load(&dir, std::iter::empty(), json!({}))
+        fixture::config(&dir, &json!({ "maxTransactionsPerPeriod": payments_max }))
     };
-    let config = load(20).unwrap();
-    let read = Box::new(move || load(payments_max.lock().unwrap().recv().unwrap()));
+    let config = load(20);
+    let read = Box::new(move || Ok(load(payments_max.lock().unwrap().recv().unwrap())));
     let source = Source { read, ..Source::unchanging(config.clone()) };
     (Desk::new(config, source), sender)
 }

@@ -6,7 +6,6 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::super::super::printable::printable;
 use super::super::row::pair;
-use super::super::text::sides;
 use super::Told;
 use crate::control::Status;
 use crate::core::report::ChannelReport;
@@ -166,7 +165,7 @@ impl View {
     }
 
     fn sides(&self) -> impl Iterator<Item = &ChannelReport> {
-        self.status.iter().flat_map(sides)
+        self.status.iter().flat_map(|status| status.report.sides())
     }
 
     /// Where the chosen channel stands among `rows`; the first, where it is not among them.

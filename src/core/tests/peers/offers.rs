@@ -108,21 +108,8 @@ fn what_we_asked_ourselves_is_not_paid_under_its_own_hash() {
     let mut pair = Pair::new(settings(), settings());
     pair.list(10, &[(1, 200_000, 800_000), (2, 600_000, 400_000)]);
     pair.invoice(ALICE);
-    let preimage = pair.invoices;
     // Bob asks over the other channel for a payment under the hash of Alice's own invoice.
-    let memo = format!("tightrope rebalance {} {REBALANCE}", fixture::point(2));
-    let key = pair.daemons[BOB].node.0;
-    let mut wanted = Wanted::new(key, &memo, Msat::new(50_000_000), pair.now);
-    wanted.preimage = preimage;
-    let request = PayInvoice {
-        invoice: wanted.text(),
-        tokens: Some(Sat::new(50_000)),
-        scid: None,
-        point: Some(fixture::point(2)),
-        paid_to: pair.daemons[BOB].node.1,
-        paid_by: pair.daemons[ALICE].node.1,
-        rebalance: Some(REBALANCE),
-    };
+    let request = pair.request_of(BOB, 2, REBALANCE, 50_000, pair.invoices);
     pair.hear(ALICE, Message::PayInvoice(request));
     pair.talk();
     assert_eq!(pair.paid(ALICE), []);
@@ -275,19 +262,7 @@ fn a_hash_is_paid_once() {
 fn one_attempt_at_a_time_on_a_channel() {
     let mut pair = request(Alice::Versioned, settings(), |_| {}, |_, _| {});
     let rebalance = RebalanceId::new([9; 16]);
-    let memo = format!("tightrope rebalance {} {rebalance}", fixture::point(1));
-    let key = pair.daemons[ALICE].node.0;
-    let mut wanted = Wanted::new(key, &memo, Msat::new(2_000_000), pair.now);
-    wanted.preimage = 99;
-    let second = PayInvoice {
-        invoice: wanted.text(),
-        tokens: Some(Sat::new(2_000)),
-        scid: None,
-        point: Some(fixture::point(1)),
-        paid_to: pair.daemons[ALICE].node.1,
-        paid_by: pair.daemons[BOB].node.1,
-        rebalance: Some(rebalance),
-    };
+    let second = pair.request_of(ALICE, 1, rebalance, 2_000, 99);
     pair.hear(BOB, Message::PayInvoice(second));
     pair.talk();
     assert_eq!(pair.result(BOB).refusal.as_deref(), Some("attemptOpen"));

@@ -2,26 +2,14 @@
 
 use super::*;
 use crate::ids::{RebalanceId, Scid};
-use crate::units::Sat;
 
 /// The name of the attempt that Alice asks for.
 const REBALANCE: RebalanceId = RebalanceId::new([7; 16]);
 
 /// A request of Alice's for 50,000 sat over the first channel.
 fn request(pair: &Pair, preimage: u8) -> PayInvoice {
-    let memo = format!("tightrope rebalance {} {REBALANCE}", fixture::point(1));
-    let key = pair.daemons[ALICE].node.0;
-    let mut wanted = Wanted::new(key, &memo, Msat::new(50_000_000), pair.now);
-    wanted.preimage = preimage;
-    PayInvoice {
-        invoice: wanted.text(),
-        tokens: Some(Sat::new(50_000)),
-        scid: Some(Scid::new(1)),
-        point: Some(fixture::point(1)),
-        paid_to: pair.daemons[ALICE].node.1,
-        paid_by: pair.daemons[BOB].node.1,
-        rebalance: Some(REBALANCE),
-    }
+    let request = pair.request_of(ALICE, 1, REBALANCE, 50_000, preimage);
+    PayInvoice { scid: Some(Scid::new(1)), ..request }
 }
 
 /// Bob has 100,000 sat of his half in flight, and would be too poor without them.
