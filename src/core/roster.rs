@@ -109,23 +109,19 @@ impl Roster {
     }
 
     fn peer_report(&self, key: PeerKey, peer: &Peer) -> PeerReport {
-        let claim = |node: &NodeId| {
-            let claims = self.claims.get(node)?;
-            let claim = claims.iter().find(|claim| claim.peer == key)?;
-            Some(ClaimReport {
-                node: *node,
-                alias: claim.alias.clone(),
-                version: claim.version,
-                is_proven: claim.is_proven,
-                is_owner: claims.first() == Some(claim),
-            })
+        let claim = |(node, claim): (NodeId, &Claim)| ClaimReport {
+            node,
+            alias: claim.alias.clone(),
+            version: claim.version,
+            is_proven: claim.is_proven,
+            is_owner: self.owner(node) == Some(claim),
         };
         PeerReport {
             peer: key,
             since: peer.since,
             heard_at: peer.heard_at,
             left_at: None,
-            nodes: peer.nodes.iter().filter_map(claim).collect(),
+            nodes: self.claims_of(key).map(claim).collect(),
         }
     }
 
