@@ -10,6 +10,7 @@ pub(crate) mod daemon;
 pub(crate) mod dht;
 pub(crate) mod journal;
 pub(crate) mod legacy;
+mod lnd;
 pub(crate) mod member;
 pub(crate) mod network;
 pub(crate) mod node;

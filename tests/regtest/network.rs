@@ -44,8 +44,7 @@ impl Network {
         // once on a chain that is thrown away, which needs a block for her to serve.
         let btcd = Btcd::start(folder.path(), NOBODY).await;
         btcd.mine(1).await;
-        let alice = folder.path().join(ALIASES[ALICE]);
-        let mut alice = Node::start(ALIASES[ALICE], versions[ALICE], alice, &btcd).await;
+        let mut alice = Node::start(ALIASES[ALICE], versions[ALICE], folder.path(), &btcd).await;
         let address = alice.address().await;
         alice.kill();
         let btcd = btcd.restart(&address).await;
@@ -54,7 +53,7 @@ impl Network {
         alice.start_again().await;
         let mut nodes = vec![alice];
         for (alias, version) in ALIASES.into_iter().zip(versions).skip(1) {
-            nodes.push(Node::start(alias, *version, folder.path().join(alias), &btcd).await);
+            nodes.push(Node::start(alias, *version, folder.path(), &btcd).await);
         }
         let network = Self { nodes, btcd, folder };
         network.fund().await;

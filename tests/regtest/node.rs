@@ -1,4 +1,4 @@
-//! [`Node`]: one real lnd, as its owner sees it.
+//! [`Node`]: one Lightning node, as its owner sees it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,13 +8,15 @@ use tightrope::rpc::lnrpc::payment::PaymentStatus;
 use tightrope::rpc::{lnrpc, routerrpc};
 
 use super::btcd::Btcd;
-use super::ports::Port;
-use super::process::Process;
+use super::lnd::Lnd;
 use super::rpc::{Rpc, certificate};
-use super::{binaries, wait};
+use super::wait;
 
 /// How long lnd may take to start; two start in one or two seconds on two cores.
 const START_LIMIT: Duration = Duration::from_secs(60);
+/// Where lnd keeps its certificate and the macaroon that allows everything, in its folder.
+const CERTIFICATE: &str = "tls.cert";
+const MACAROON: &str = "data/chain/bitcoin/regtest/admin.macaroon";
 
 /// A release of lnd.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -25,16 +27,11 @@ pub(crate) enum Version {
     Lnd21,
 }
 
-/// An lnd with a wallet of its own. It may be down; its folder and its ports stay.
+/// A node with a wallet of its own. It may be down; its folder and its ports stay.
 #[derive(Debug)]
 pub(crate) struct Node {
     alias: &'static str,
-    version: Version,
-    folder: PathBuf,
-    chain: Vec<String>,
-    listen: Port,
-    serve: Port,
-    process: Option<Process>,
+    lnd: Lnd,
     rpc: Rpc,
     id: NodeId,
 }
@@ -44,34 +41,29 @@ impl Node {
     pub(crate) async fn start(
         alias: &'static str,
         version: Version,
-        folder: PathBuf,
+        folder: &Path,
         btcd: &Btcd,
     ) -> Self {
-        let chain = btcd.flags_for_lnd();
-        let (listen, serve) = (Port::claim(), Port::claim());
-        std::fs::create_dir(&folder).expect("a folder for the node");
-        let process = spawn(alias, version, &folder, &chain, &listen, &serve);
+        let lnd = Lnd::start(alias, version, folder, btcd);
         let what = format!("{alias} has a certificate");
         let certificate =
-            wait::until(&what, START_LIMIT, async || certificate(&folder.join("tls.cert"))).await;
-        let mut rpc = Rpc::new(serve.address(), certificate);
+            wait::until(&what, START_LIMIT, async || certificate(&lnd.folder().join(CERTIFICATE)));
+        let mut rpc = Rpc::new(lnd.socket(), certificate.await);
         wait_for_service(alias, &rpc).await;
-        rpc.show(&folder.join("data/chain/bitcoin/regtest/admin.macaroon"));
+        rpc.show(&lnd.folder().join(MACAROON));
         let id = info(&rpc).await.expect("a node that serves").identity_pubkey;
         let id = id.parse().expect("a public key");
-        Self { alias, version, folder, chain, listen, serve, process: Some(process), rpc, id }
+        Self { alias, lnd, rpc, id }
     }
 
     /// Ends the node at once; does nothing where it is down.
     pub(crate) fn kill(&mut self) {
-        self.process = None;
+        self.lnd.kill();
     }
 
     /// Starts a node that is down.
     pub(crate) async fn start_again(&mut self) {
-        assert!(self.process.is_none(), "{} is running", self.alias);
-        let Self { alias, version, folder, chain, listen, serve, .. } = &*self;
-        self.process = Some(spawn(alias, *version, folder, chain, listen, serve));
+        self.lnd.start_again();
         wait_for_service(self.alias, &self.rpc).await;
     }
 
@@ -101,27 +93,22 @@ impl Node {
 
     /// Where its gRPC listens.
     pub(crate) fn socket(&self) -> String {
-        self.serve.address()
+        self.lnd.socket()
     }
 
     /// Where other nodes reach it.
     fn host(&self) -> String {
-        self.listen.address()
+        self.lnd.host()
     }
 
     /// The file of its certificate.
     pub(crate) fn certificate(&self) -> PathBuf {
-        self.folder.join("tls.cert")
+        self.lnd.folder().join(CERTIFICATE)
     }
 
     /// The file of the key of its certificate.
     pub(crate) fn certificate_key(&self) -> PathBuf {
-        self.folder.join("tls.key")
-    }
-
-    /// What it says on its own log.
-    pub(crate) fn output(&self) -> String {
-        std::fs::read_to_string(self.folder.join("lnd.out")).unwrap_or_default()
+        self.lnd.folder().join("tls.key")
     }
 
     /// A new address of its wallet.
@@ -265,41 +252,4 @@ async fn wait_for_service(alias: &str, rpc: &Rpc) {
 async fn info(rpc: &Rpc) -> Result<lnrpc::GetInfoResponse, tonic::Status> {
     let answer = rpc.lightning().get_info(lnrpc::GetInfoRequest {}).await?;
     Ok(answer.into_inner())
-}
-
-fn spawn(
-    alias: &str,
-    version: Version,
-    folder: &Path,
-    chain: &[String],
-    listen: &Port,
-    serve: &Port,
-) -> Process {
-    let binary = match version {
-        Version::Lnd20 => "lnd-0.20",
-        Version::Lnd21 => "lnd-0.21",
-    };
-    let own = [
-        format!("--lnddir={}", folder.display()),
-        format!("--alias={alias}"),
-        format!("--listen={}", listen.address()),
-        format!("--rpclisten={}", serve.address()),
-    ];
-    let flags = [
-        "--norest",
-        "--noseedbackup",
-        "--nobootstrap",
-        "--tlsdisableautofill",
-        "--bitcoin.defaultchanconfs=1",
-        "--trickledelay=50",
-        "--gossip.sub-batch-delay=5ms",
-        "--maxpendingchannels=20",
-        "--debuglevel=info",
-        "--logging.no-commit-hash",
-        // What real nodes have, and lnd's test builds have not by default.
-        "--protocol.anchors",
-    ];
-    let flags = flags.into_iter().map(str::to_owned);
-    let arguments: Vec<String> = chain.iter().cloned().chain(own).chain(flags).collect();
-    Process::spawn(&binaries::path(binary), &arguments, &folder.join("lnd.out"))
 }
