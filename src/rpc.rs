@@ -1,7 +1,8 @@
-//! LND's gRPC as its clients speak it: messages and stubs, generated from `proto/`.
+//! LND's gRPC: its messages, and the stubs of its clients and servers, generated from `proto/`.
 //!
-//! A test regenerates and compares them (`tests/it/rpc.rs`). What the messages mean is the
-//! business of [`crate::lnd`], beyond which none of them goes.
+//! A test regenerates and compares them (`tests/it/rpc.rs`). The clients are for [`crate::lnd`],
+//! the servers for the simulated network and the fakes of the tests; what the messages mean is
+//! their business. Nothing here knows a transport.
 #![allow(
     missing_docs,
     unused_qualifications,

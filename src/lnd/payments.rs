@@ -121,6 +121,7 @@ fn route(payment: &Authorized, height: u32) -> Option<lnrpc::Route> {
         hops: vec![hop],
         total_fees_msat: 0,
         total_amt_msat: amount,
+        ..Default::default()
     })
 }
 

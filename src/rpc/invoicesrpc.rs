@@ -11,7 +11,7 @@ pub struct CancelInvoiceMsg {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CancelInvoiceResp {}
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AddHoldInvoiceRequest {
     #[prost(string, tag = "1")]
     pub memo: ::prost::alloc::string::String,
@@ -19,10 +19,16 @@ pub struct AddHoldInvoiceRequest {
     pub hash: ::prost::alloc::vec::Vec<u8>,
     #[prost(int64, tag = "3")]
     pub value: i64,
+    #[prost(bytes = "vec", tag = "4")]
+    pub description_hash: ::prost::alloc::vec::Vec<u8>,
     #[prost(int64, tag = "5")]
     pub expiry: i64,
+    #[prost(string, tag = "6")]
+    pub fallback_addr: ::prost::alloc::string::String,
     #[prost(uint64, tag = "7")]
     pub cltv_expiry: u64,
+    #[prost(message, repeated, tag = "8")]
+    pub route_hints: ::prost::alloc::vec::Vec<super::lnrpc::RouteHint>,
     #[prost(bool, tag = "9")]
     pub private: bool,
     #[prost(int64, tag = "10")]
@@ -44,6 +50,54 @@ pub struct SettleInvoiceMsg {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SettleInvoiceResp {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LookupInvoiceMsg {
+    #[prost(enumeration = "LookupModifier", tag = "4")]
+    pub lookup_modifier: i32,
+    #[prost(oneof = "lookup_invoice_msg::InvoiceRef", tags = "1, 2, 3")]
+    pub invoice_ref: ::core::option::Option<lookup_invoice_msg::InvoiceRef>,
+}
+/// Nested message and enum types in `LookupInvoiceMsg`.
+pub mod lookup_invoice_msg {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum InvoiceRef {
+        #[prost(bytes, tag = "1")]
+        PaymentHash(::prost::alloc::vec::Vec<u8>),
+        #[prost(bytes, tag = "2")]
+        PaymentAddr(::prost::alloc::vec::Vec<u8>),
+        #[prost(bytes, tag = "3")]
+        SetId(::prost::alloc::vec::Vec<u8>),
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum LookupModifier {
+    Default = 0,
+    HtlcSetOnly = 1,
+    HtlcSetBlank = 2,
+}
+impl LookupModifier {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Default => "DEFAULT",
+            Self::HtlcSetOnly => "HTLC_SET_ONLY",
+            Self::HtlcSetBlank => "HTLC_SET_BLANK",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DEFAULT" => Some(Self::Default),
+            "HTLC_SET_ONLY" => Some(Self::HtlcSetOnly),
+            "HTLC_SET_BLANK" => Some(Self::HtlcSetBlank),
+            _ => None,
+        }
+    }
+}
 /// Generated client implementations.
 pub mod invoices_client {
     #![allow(
@@ -222,5 +276,434 @@ pub mod invoices_client {
                 .insert(GrpcMethod::new("invoicesrpc.Invoices", "SettleInvoice"));
             self.inner.unary(req, path, codec).await
         }
+        /// Not used by the daemon.
+        pub async fn lookup_invoice_v2(
+            &mut self,
+            request: impl tonic::IntoRequest<super::LookupInvoiceMsg>,
+        ) -> std::result::Result<
+            tonic::Response<super::super::lnrpc::Invoice>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/invoicesrpc.Invoices/LookupInvoiceV2",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("invoicesrpc.Invoices", "LookupInvoiceV2"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod invoices_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with InvoicesServer.
+    #[async_trait]
+    pub trait Invoices: std::marker::Send + std::marker::Sync + 'static {
+        async fn subscribe_single_invoice(
+            &self,
+            request: tonic::Request<super::SubscribeSingleInvoiceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<BoxStream<super::super::lnrpc::Invoice>>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn cancel_invoice(
+            &self,
+            request: tonic::Request<super::CancelInvoiceMsg>,
+        ) -> std::result::Result<
+            tonic::Response<super::CancelInvoiceResp>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn add_hold_invoice(
+            &self,
+            request: tonic::Request<super::AddHoldInvoiceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AddHoldInvoiceResp>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn settle_invoice(
+            &self,
+            request: tonic::Request<super::SettleInvoiceMsg>,
+        ) -> std::result::Result<
+            tonic::Response<super::SettleInvoiceResp>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        /// Not used by the daemon.
+        async fn lookup_invoice_v2(
+            &self,
+            request: tonic::Request<super::LookupInvoiceMsg>,
+        ) -> std::result::Result<
+            tonic::Response<super::super::lnrpc::Invoice>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+    }
+    #[derive(Debug)]
+    pub struct InvoicesServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> InvoicesServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for InvoicesServer<T>
+    where
+        T: Invoices,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/invoicesrpc.Invoices/SubscribeSingleInvoice" => {
+                    #[allow(non_camel_case_types)]
+                    struct SubscribeSingleInvoiceSvc<T: Invoices>(pub Arc<T>);
+                    impl<
+                        T: Invoices,
+                    > tonic::server::ServerStreamingService<
+                        super::SubscribeSingleInvoiceRequest,
+                    > for SubscribeSingleInvoiceSvc<T> {
+                        type Response = super::super::lnrpc::Invoice;
+                        type ResponseStream = BoxStream<super::super::lnrpc::Invoice>;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SubscribeSingleInvoiceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Invoices>::subscribe_single_invoice(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SubscribeSingleInvoiceSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/invoicesrpc.Invoices/CancelInvoice" => {
+                    #[allow(non_camel_case_types)]
+                    struct CancelInvoiceSvc<T: Invoices>(pub Arc<T>);
+                    impl<
+                        T: Invoices,
+                    > tonic::server::UnaryService<super::CancelInvoiceMsg>
+                    for CancelInvoiceSvc<T> {
+                        type Response = super::CancelInvoiceResp;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CancelInvoiceMsg>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Invoices>::cancel_invoice(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CancelInvoiceSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/invoicesrpc.Invoices/AddHoldInvoice" => {
+                    #[allow(non_camel_case_types)]
+                    struct AddHoldInvoiceSvc<T: Invoices>(pub Arc<T>);
+                    impl<
+                        T: Invoices,
+                    > tonic::server::UnaryService<super::AddHoldInvoiceRequest>
+                    for AddHoldInvoiceSvc<T> {
+                        type Response = super::AddHoldInvoiceResp;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AddHoldInvoiceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Invoices>::add_hold_invoice(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AddHoldInvoiceSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/invoicesrpc.Invoices/SettleInvoice" => {
+                    #[allow(non_camel_case_types)]
+                    struct SettleInvoiceSvc<T: Invoices>(pub Arc<T>);
+                    impl<
+                        T: Invoices,
+                    > tonic::server::UnaryService<super::SettleInvoiceMsg>
+                    for SettleInvoiceSvc<T> {
+                        type Response = super::SettleInvoiceResp;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SettleInvoiceMsg>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Invoices>::settle_invoice(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SettleInvoiceSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/invoicesrpc.Invoices/LookupInvoiceV2" => {
+                    #[allow(non_camel_case_types)]
+                    struct LookupInvoiceV2Svc<T: Invoices>(pub Arc<T>);
+                    impl<
+                        T: Invoices,
+                    > tonic::server::UnaryService<super::LookupInvoiceMsg>
+                    for LookupInvoiceV2Svc<T> {
+                        type Response = super::super::lnrpc::Invoice;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::LookupInvoiceMsg>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Invoices>::lookup_invoice_v2(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = LookupInvoiceV2Svc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for InvoicesServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "invoicesrpc.Invoices";
+    impl<T> tonic::server::NamedService for InvoicesServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
     }
 }

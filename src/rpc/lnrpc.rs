@@ -19,6 +19,8 @@ pub struct GetInfoResponse {
     pub block_hash: ::prost::alloc::string::String,
     #[prost(bool, tag = "9")]
     pub synced_to_chain: bool,
+    #[prost(string, repeated, tag = "12")]
+    pub uris: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(int64, tag = "13")]
     pub best_header_timestamp: i64,
     #[prost(string, tag = "14")]
@@ -31,6 +33,12 @@ pub struct GetInfoResponse {
     pub color: ::prost::alloc::string::String,
     #[prost(bool, tag = "18")]
     pub synced_to_graph: bool,
+    #[prost(map = "uint32, message", tag = "19")]
+    pub features: ::std::collections::HashMap<u32, Feature>,
+    #[prost(string, tag = "20")]
+    pub commit_hash: ::prost::alloc::string::String,
+    #[prost(bool, tag = "23")]
+    pub wallet_synced: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Chain {
@@ -51,6 +59,8 @@ pub struct ListChannelsRequest {
     pub private_only: bool,
     #[prost(bytes = "vec", tag = "5")]
     pub peer: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bool, tag = "6")]
+    pub peer_alias_lookup: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListChannelsResponse {
@@ -89,14 +99,32 @@ pub struct Channel {
     pub num_updates: u64,
     #[prost(message, repeated, tag = "15")]
     pub pending_htlcs: ::prost::alloc::vec::Vec<Htlc>,
+    #[prost(uint32, tag = "16")]
+    pub csv_delay: u32,
     #[prost(bool, tag = "17")]
     pub private: bool,
     #[prost(bool, tag = "18")]
     pub initiator: bool,
     #[prost(string, tag = "19")]
     pub chan_status_flags: ::prost::alloc::string::String,
+    #[prost(int64, tag = "20")]
+    pub local_chan_reserve_sat: i64,
+    #[prost(int64, tag = "21")]
+    pub remote_chan_reserve_sat: i64,
+    #[prost(bool, tag = "22")]
+    pub static_remote_key: bool,
+    #[prost(int64, tag = "23")]
+    pub lifetime: i64,
+    #[prost(int64, tag = "24")]
+    pub uptime: i64,
+    #[prost(string, tag = "25")]
+    pub close_address: ::prost::alloc::string::String,
     #[prost(enumeration = "CommitmentType", tag = "26")]
     pub commitment_type: i32,
+    #[prost(uint64, tag = "27")]
+    pub push_amount_sat: u64,
+    #[prost(uint32, tag = "28")]
+    pub thaw_height: u32,
     #[prost(message, optional, tag = "29")]
     pub local_constraints: ::core::option::Option<ChannelConstraints>,
     #[prost(message, optional, tag = "30")]
@@ -107,8 +135,12 @@ pub struct Channel {
     pub zero_conf: bool,
     #[prost(uint64, tag = "33")]
     pub zero_conf_confirmed_scid: u64,
+    #[prost(string, tag = "34")]
+    pub peer_alias: ::prost::alloc::string::String,
     #[prost(uint64, tag = "35")]
     pub peer_scid_alias: u64,
+    #[prost(string, tag = "36")]
+    pub memo: ::prost::alloc::string::String,
     #[prost(bytes = "vec", tag = "37")]
     pub custom_channel_data: ::prost::alloc::vec::Vec<u8>,
 }
@@ -126,6 +158,10 @@ pub struct Htlc {
     pub htlc_index: u64,
     #[prost(uint64, tag = "6")]
     pub forwarding_channel: u64,
+    #[prost(uint64, tag = "7")]
+    pub forwarding_htlc_index: u64,
+    #[prost(bool, tag = "8")]
+    pub locked_in: bool,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ChannelConstraints {
@@ -239,6 +275,8 @@ pub struct ChannelCloseSummary {
     pub channel_point: ::prost::alloc::string::String,
     #[prost(uint64, tag = "2")]
     pub chan_id: u64,
+    #[prost(string, tag = "3")]
+    pub chain_hash: ::prost::alloc::string::String,
     #[prost(string, tag = "4")]
     pub closing_tx_hash: ::prost::alloc::string::String,
     #[prost(string, tag = "5")]
@@ -249,6 +287,65 @@ pub struct ChannelCloseSummary {
     pub close_height: u32,
     #[prost(int64, tag = "8")]
     pub settled_balance: i64,
+    #[prost(int64, tag = "9")]
+    pub time_locked_balance: i64,
+    #[prost(enumeration = "channel_close_summary::ClosureType", tag = "10")]
+    pub close_type: i32,
+    #[prost(enumeration = "Initiator", tag = "11")]
+    pub open_initiator: i32,
+    #[prost(enumeration = "Initiator", tag = "12")]
+    pub close_initiator: i32,
+}
+/// Nested message and enum types in `ChannelCloseSummary`.
+pub mod channel_close_summary {
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum ClosureType {
+        CooperativeClose = 0,
+        LocalForceClose = 1,
+        RemoteForceClose = 2,
+        BreachClose = 3,
+        FundingCanceled = 4,
+        Abandoned = 5,
+    }
+    impl ClosureType {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::CooperativeClose => "COOPERATIVE_CLOSE",
+                Self::LocalForceClose => "LOCAL_FORCE_CLOSE",
+                Self::RemoteForceClose => "REMOTE_FORCE_CLOSE",
+                Self::BreachClose => "BREACH_CLOSE",
+                Self::FundingCanceled => "FUNDING_CANCELED",
+                Self::Abandoned => "ABANDONED",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "COOPERATIVE_CLOSE" => Some(Self::CooperativeClose),
+                "LOCAL_FORCE_CLOSE" => Some(Self::LocalForceClose),
+                "REMOTE_FORCE_CLOSE" => Some(Self::RemoteForceClose),
+                "BREACH_CLOSE" => Some(Self::BreachClose),
+                "FUNDING_CANCELED" => Some(Self::FundingCanceled),
+                "ABANDONED" => Some(Self::Abandoned),
+                _ => None,
+            }
+        }
+    }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PendingUpdate {
@@ -256,6 +353,10 @@ pub struct PendingUpdate {
     pub txid: ::prost::alloc::vec::Vec<u8>,
     #[prost(uint32, tag = "2")]
     pub output_index: u32,
+    #[prost(int64, tag = "3")]
+    pub fee_per_vbyte: i64,
+    #[prost(bool, tag = "4")]
+    pub local_close_tx: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ChannelPoint {
@@ -288,6 +389,8 @@ pub struct ChannelEdge {
     pub channel_id: u64,
     #[prost(string, tag = "2")]
     pub chan_point: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "3")]
+    pub last_update: u32,
     #[prost(string, tag = "4")]
     pub node1_pub: ::prost::alloc::string::String,
     #[prost(string, tag = "5")]
@@ -314,6 +417,12 @@ pub struct RoutingPolicy {
     pub disabled: bool,
     #[prost(uint64, tag = "6")]
     pub max_htlc_msat: u64,
+    #[prost(uint32, tag = "7")]
+    pub last_update: u32,
+    #[prost(int32, tag = "9")]
+    pub inbound_fee_base_msat: i32,
+    #[prost(int32, tag = "10")]
+    pub inbound_fee_rate_milli_msat: i32,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Invoice {
@@ -325,22 +434,32 @@ pub struct Invoice {
     pub r_hash: ::prost::alloc::vec::Vec<u8>,
     #[prost(int64, tag = "5")]
     pub value: i64,
+    #[prost(bool, tag = "6")]
+    pub settled: bool,
     #[prost(int64, tag = "7")]
     pub creation_date: i64,
     #[prost(int64, tag = "8")]
     pub settle_date: i64,
     #[prost(string, tag = "9")]
     pub payment_request: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "10")]
+    pub description_hash: ::prost::alloc::vec::Vec<u8>,
     #[prost(int64, tag = "11")]
     pub expiry: i64,
+    #[prost(string, tag = "12")]
+    pub fallback_addr: ::prost::alloc::string::String,
     #[prost(uint64, tag = "13")]
     pub cltv_expiry: u64,
+    #[prost(message, repeated, tag = "14")]
+    pub route_hints: ::prost::alloc::vec::Vec<RouteHint>,
     #[prost(bool, tag = "15")]
     pub private: bool,
     #[prost(uint64, tag = "16")]
     pub add_index: u64,
     #[prost(uint64, tag = "17")]
     pub settle_index: u64,
+    #[prost(int64, tag = "18")]
+    pub amt_paid: i64,
     #[prost(int64, tag = "19")]
     pub amt_paid_sat: i64,
     #[prost(int64, tag = "20")]
@@ -351,8 +470,16 @@ pub struct Invoice {
     pub htlcs: ::prost::alloc::vec::Vec<InvoiceHtlc>,
     #[prost(int64, tag = "23")]
     pub value_msat: i64,
+    #[prost(map = "uint32, message", tag = "24")]
+    pub features: ::std::collections::HashMap<u32, Feature>,
+    #[prost(bool, tag = "25")]
+    pub is_keysend: bool,
     #[prost(bytes = "vec", tag = "26")]
     pub payment_addr: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bool, tag = "27")]
+    pub is_amp: bool,
+    #[prost(bool, tag = "29")]
+    pub is_blinded: bool,
 }
 /// Nested message and enum types in `Invoice`.
 pub mod invoice {
@@ -399,7 +526,7 @@ pub mod invoice {
         }
     }
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct InvoiceHtlc {
     #[prost(uint64, tag = "1")]
     pub chan_id: u64,
@@ -417,6 +544,37 @@ pub struct InvoiceHtlc {
     pub expiry_height: i32,
     #[prost(enumeration = "InvoiceHtlcState", tag = "8")]
     pub state: i32,
+    #[prost(map = "uint64, bytes", tag = "9")]
+    pub custom_records: ::std::collections::HashMap<u64, ::prost::alloc::vec::Vec<u8>>,
+    #[prost(uint64, tag = "10")]
+    pub mpp_total_amt_msat: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RouteHint {
+    #[prost(message, repeated, tag = "1")]
+    pub hop_hints: ::prost::alloc::vec::Vec<HopHint>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HopHint {
+    #[prost(string, tag = "1")]
+    pub node_id: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub chan_id: u64,
+    #[prost(uint32, tag = "3")]
+    pub fee_base_msat: u32,
+    #[prost(uint32, tag = "4")]
+    pub fee_proportional_millionths: u32,
+    #[prost(uint32, tag = "5")]
+    pub cltv_expiry_delta: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Feature {
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(bool, tag = "3")]
+    pub is_required: bool,
+    #[prost(bool, tag = "4")]
+    pub is_known: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AddInvoiceResponse {
@@ -439,7 +597,7 @@ pub struct PayReqString {
     #[prost(string, tag = "1")]
     pub pay_req: ::prost::alloc::string::String,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PayReq {
     #[prost(string, tag = "1")]
     pub destination: ::prost::alloc::string::String,
@@ -453,12 +611,20 @@ pub struct PayReq {
     pub expiry: i64,
     #[prost(string, tag = "6")]
     pub description: ::prost::alloc::string::String,
+    #[prost(string, tag = "7")]
+    pub description_hash: ::prost::alloc::string::String,
+    #[prost(string, tag = "8")]
+    pub fallback_addr: ::prost::alloc::string::String,
     #[prost(int64, tag = "9")]
     pub cltv_expiry: i64,
+    #[prost(message, repeated, tag = "10")]
+    pub route_hints: ::prost::alloc::vec::Vec<RouteHint>,
     #[prost(bytes = "vec", tag = "11")]
     pub payment_addr: ::prost::alloc::vec::Vec<u8>,
     #[prost(int64, tag = "12")]
     pub num_msat: i64,
+    #[prost(map = "uint32, message", tag = "13")]
+    pub features: ::std::collections::HashMap<u32, Feature>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SignMessageRequest {
@@ -488,19 +654,29 @@ pub struct VerifyMessageResponse {
 pub struct Route {
     #[prost(uint32, tag = "1")]
     pub total_time_lock: u32,
+    #[prost(int64, tag = "2")]
+    pub total_fees: i64,
+    #[prost(int64, tag = "3")]
+    pub total_amt: i64,
     #[prost(message, repeated, tag = "4")]
     pub hops: ::prost::alloc::vec::Vec<Hop>,
     #[prost(int64, tag = "5")]
     pub total_fees_msat: i64,
     #[prost(int64, tag = "6")]
     pub total_amt_msat: i64,
+    #[prost(int64, tag = "7")]
+    pub first_hop_amount_msat: i64,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Hop {
     #[prost(uint64, tag = "1")]
     pub chan_id: u64,
     #[prost(int64, tag = "2")]
     pub chan_capacity: i64,
+    #[prost(int64, tag = "3")]
+    pub amt_to_forward: i64,
+    #[prost(int64, tag = "4")]
+    pub fee: i64,
     #[prost(uint32, tag = "5")]
     pub expiry: u32,
     #[prost(int64, tag = "6")]
@@ -513,6 +689,12 @@ pub struct Hop {
     pub tlv_payload: bool,
     #[prost(message, optional, tag = "10")]
     pub mpp_record: ::core::option::Option<MppRecord>,
+    #[prost(map = "uint64, bytes", tag = "11")]
+    pub custom_records: ::std::collections::HashMap<u64, ::prost::alloc::vec::Vec<u8>>,
+    #[prost(bytes = "vec", tag = "14")]
+    pub blinding_point: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "15")]
+    pub encrypted_data: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MppRecord {
@@ -580,12 +762,20 @@ pub mod htlc_attempt {
         }
     }
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Failure {
     #[prost(enumeration = "failure::FailureCode", tag = "1")]
     pub code: i32,
+    #[prost(message, optional, tag = "3")]
+    pub channel_update: ::core::option::Option<ChannelUpdate>,
+    #[prost(uint64, tag = "4")]
+    pub htlc_msat: u64,
+    #[prost(uint32, tag = "6")]
+    pub cltv_expiry: u32,
     #[prost(uint32, tag = "8")]
     pub failure_source_index: u32,
+    #[prost(uint32, tag = "9")]
+    pub height: u32,
 }
 /// Nested message and enum types in `Failure`.
 pub mod failure {
@@ -713,10 +903,41 @@ pub mod failure {
         }
     }
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChannelUpdate {
+    #[prost(bytes = "vec", tag = "1")]
+    pub signature: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub chain_hash: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint64, tag = "3")]
+    pub chan_id: u64,
+    #[prost(uint32, tag = "4")]
+    pub timestamp: u32,
+    #[prost(uint32, tag = "5")]
+    pub channel_flags: u32,
+    #[prost(uint32, tag = "6")]
+    pub time_lock_delta: u32,
+    #[prost(uint64, tag = "7")]
+    pub htlc_minimum_msat: u64,
+    #[prost(uint32, tag = "8")]
+    pub base_fee: u32,
+    #[prost(uint32, tag = "9")]
+    pub fee_rate: u32,
+    #[prost(uint32, tag = "10")]
+    pub message_flags: u32,
+    #[prost(uint64, tag = "11")]
+    pub htlc_maximum_msat: u64,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Payment {
     #[prost(string, tag = "1")]
     pub payment_hash: ::prost::alloc::string::String,
+    #[prost(int64, tag = "2")]
+    pub value: i64,
+    #[prost(int64, tag = "3")]
+    pub creation_date: i64,
+    #[prost(int64, tag = "5")]
+    pub fee: i64,
     #[prost(string, tag = "6")]
     pub payment_preimage: ::prost::alloc::string::String,
     #[prost(int64, tag = "7")]
@@ -800,7 +1021,7 @@ pub struct NewAddressResponse {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WalletBalanceRequest {}
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WalletBalanceResponse {
     #[prost(int64, tag = "1")]
     pub total_balance: i64,
@@ -808,6 +1029,50 @@ pub struct WalletBalanceResponse {
     pub confirmed_balance: i64,
     #[prost(int64, tag = "3")]
     pub unconfirmed_balance: i64,
+    #[prost(map = "string, message", tag = "4")]
+    pub account_balance: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        WalletAccountBalance,
+    >,
+    #[prost(int64, tag = "5")]
+    pub locked_balance: i64,
+    #[prost(int64, tag = "6")]
+    pub reserved_balance_anchor_chan: i64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WalletAccountBalance {
+    #[prost(int64, tag = "1")]
+    pub confirmed_balance: i64,
+    #[prost(int64, tag = "2")]
+    pub unconfirmed_balance: i64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChannelBalanceRequest {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChannelBalanceResponse {
+    #[prost(int64, tag = "1")]
+    pub balance: i64,
+    #[prost(int64, tag = "2")]
+    pub pending_open_balance: i64,
+    #[prost(message, optional, tag = "3")]
+    pub local_balance: ::core::option::Option<Amount>,
+    #[prost(message, optional, tag = "4")]
+    pub remote_balance: ::core::option::Option<Amount>,
+    #[prost(message, optional, tag = "5")]
+    pub unsettled_local_balance: ::core::option::Option<Amount>,
+    #[prost(message, optional, tag = "6")]
+    pub unsettled_remote_balance: ::core::option::Option<Amount>,
+    #[prost(message, optional, tag = "7")]
+    pub pending_open_local_balance: ::core::option::Option<Amount>,
+    #[prost(message, optional, tag = "8")]
+    pub pending_open_remote_balance: ::core::option::Option<Amount>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Amount {
+    #[prost(uint64, tag = "1")]
+    pub sat: u64,
+    #[prost(uint64, tag = "2")]
+    pub msat: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SendCoinsRequest {
@@ -859,15 +1124,21 @@ pub struct ConnectPeerRequest {
     #[prost(uint64, tag = "3")]
     pub timeout: u64,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ConnectPeerResponse {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConnectPeerResponse {
+    #[prost(string, tag = "1")]
+    pub status: ::prost::alloc::string::String,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DisconnectPeerRequest {
     #[prost(string, tag = "1")]
     pub pub_key: ::prost::alloc::string::String,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct DisconnectPeerResponse {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DisconnectPeerResponse {
+    #[prost(string, tag = "1")]
+    pub status: ::prost::alloc::string::String,
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListPeersRequest {}
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -875,12 +1146,88 @@ pub struct ListPeersResponse {
     #[prost(message, repeated, tag = "1")]
     pub peers: ::prost::alloc::vec::Vec<Peer>,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Peer {
     #[prost(string, tag = "1")]
     pub pub_key: ::prost::alloc::string::String,
     #[prost(string, tag = "3")]
     pub address: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "4")]
+    pub bytes_sent: u64,
+    #[prost(uint64, tag = "5")]
+    pub bytes_recv: u64,
+    #[prost(int64, tag = "6")]
+    pub sat_sent: i64,
+    #[prost(int64, tag = "7")]
+    pub sat_recv: i64,
+    #[prost(bool, tag = "8")]
+    pub inbound: bool,
+    #[prost(int64, tag = "9")]
+    pub ping_time: i64,
+    #[prost(enumeration = "peer::SyncType", tag = "10")]
+    pub sync_type: i32,
+    #[prost(map = "uint32, message", tag = "11")]
+    pub features: ::std::collections::HashMap<u32, Feature>,
+    #[prost(message, repeated, tag = "12")]
+    pub errors: ::prost::alloc::vec::Vec<TimestampedError>,
+    #[prost(int32, tag = "13")]
+    pub flap_count: i32,
+    #[prost(int64, tag = "14")]
+    pub last_flap_ns: i64,
+    #[prost(bytes = "vec", tag = "15")]
+    pub last_ping_payload: ::prost::alloc::vec::Vec<u8>,
+}
+/// Nested message and enum types in `Peer`.
+pub mod peer {
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum SyncType {
+        UnknownSync = 0,
+        ActiveSync = 1,
+        PassiveSync = 2,
+        PinnedSync = 3,
+    }
+    impl SyncType {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::UnknownSync => "UNKNOWN_SYNC",
+                Self::ActiveSync => "ACTIVE_SYNC",
+                Self::PassiveSync => "PASSIVE_SYNC",
+                Self::PinnedSync => "PINNED_SYNC",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "UNKNOWN_SYNC" => Some(Self::UnknownSync),
+                "ACTIVE_SYNC" => Some(Self::ActiveSync),
+                "PASSIVE_SYNC" => Some(Self::PassiveSync),
+                "PINNED_SYNC" => Some(Self::PinnedSync),
+                _ => None,
+            }
+        }
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TimestampedError {
+    #[prost(uint64, tag = "1")]
+    pub timestamp: u64,
+    #[prost(string, tag = "2")]
+    pub error: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OpenChannelRequest {
@@ -888,18 +1235,26 @@ pub struct OpenChannelRequest {
     pub sat_per_vbyte: u64,
     #[prost(bytes = "vec", tag = "2")]
     pub node_pubkey: ::prost::alloc::vec::Vec<u8>,
+    #[prost(string, tag = "3")]
+    pub node_pubkey_string: ::prost::alloc::string::String,
     #[prost(int64, tag = "4")]
     pub local_funding_amount: i64,
     #[prost(int64, tag = "5")]
     pub push_sat: i64,
+    #[prost(int32, tag = "6")]
+    pub target_conf: i32,
     #[prost(bool, tag = "8")]
     pub private: bool,
     #[prost(int64, tag = "9")]
     pub min_htlc_msat: i64,
+    #[prost(uint32, tag = "10")]
+    pub remote_csv_delay: u32,
     #[prost(int32, tag = "11")]
     pub min_confs: i32,
     #[prost(bool, tag = "12")]
     pub spend_unconfirmed: bool,
+    #[prost(string, tag = "13")]
+    pub close_address: ::prost::alloc::string::String,
     #[prost(uint64, tag = "15")]
     pub remote_max_value_in_flight_msat: u64,
     #[prost(uint32, tag = "16")]
@@ -920,6 +1275,32 @@ pub struct OpenChannelRequest {
     pub use_fee_rate: bool,
     #[prost(uint64, tag = "25")]
     pub remote_chan_reserve_sat: u64,
+    #[prost(bool, tag = "26")]
+    pub fund_max: bool,
+    #[prost(string, tag = "27")]
+    pub memo: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpenStatusUpdate {
+    #[prost(bytes = "vec", tag = "4")]
+    pub pending_chan_id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(oneof = "open_status_update::Update", tags = "1, 3")]
+    pub update: ::core::option::Option<open_status_update::Update>,
+}
+/// Nested message and enum types in `OpenStatusUpdate`.
+pub mod open_status_update {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Update {
+        #[prost(message, tag = "1")]
+        ChanPending(super::PendingUpdate),
+        #[prost(message, tag = "3")]
+        ChanOpen(super::ChannelOpenUpdate),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChannelOpenUpdate {
+    #[prost(message, optional, tag = "1")]
+    pub channel_point: ::core::option::Option<ChannelPoint>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CloseChannelRequest {
@@ -927,14 +1308,20 @@ pub struct CloseChannelRequest {
     pub channel_point: ::core::option::Option<ChannelPoint>,
     #[prost(bool, tag = "2")]
     pub force: bool,
+    #[prost(int32, tag = "3")]
+    pub target_conf: i32,
+    #[prost(string, tag = "5")]
+    pub delivery_address: ::prost::alloc::string::String,
     #[prost(uint64, tag = "6")]
     pub sat_per_vbyte: u64,
+    #[prost(uint64, tag = "7")]
+    pub max_fee_per_vbyte: u64,
     #[prost(bool, tag = "8")]
     pub no_wait: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CloseStatusUpdate {
-    #[prost(oneof = "close_status_update::Update", tags = "1, 3")]
+    #[prost(oneof = "close_status_update::Update", tags = "1, 3, 4")]
     pub update: ::core::option::Option<close_status_update::Update>,
 }
 /// Nested message and enum types in `CloseStatusUpdate`.
@@ -945,7 +1332,15 @@ pub mod close_status_update {
         ClosePending(super::PendingUpdate),
         #[prost(message, tag = "3")]
         ChanClose(super::ChannelCloseUpdate),
+        /// With no_wait.
+        #[prost(message, tag = "4")]
+        CloseInstant(super::InstantUpdate),
     }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct InstantUpdate {
+    #[prost(int32, tag = "1")]
+    pub num_pending_htlcs: i32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ChannelCloseUpdate {
@@ -958,6 +1353,8 @@ pub struct ChannelCloseUpdate {
 pub struct PendingChannelsRequest {}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PendingChannelsResponse {
+    #[prost(int64, tag = "1")]
+    pub total_limbo_balance: i64,
     #[prost(message, repeated, tag = "2")]
     pub pending_open_channels: ::prost::alloc::vec::Vec<
         pending_channels_response::PendingOpenChannel,
@@ -985,20 +1382,65 @@ pub mod pending_channels_response {
         pub local_balance: i64,
         #[prost(int64, tag = "5")]
         pub remote_balance: i64,
+        #[prost(int64, tag = "6")]
+        pub local_chan_reserve_sat: i64,
+        #[prost(int64, tag = "7")]
+        pub remote_chan_reserve_sat: i64,
+        #[prost(enumeration = "super::Initiator", tag = "8")]
+        pub initiator: i32,
+        #[prost(enumeration = "super::CommitmentType", tag = "9")]
+        pub commitment_type: i32,
+        #[prost(int64, tag = "10")]
+        pub num_forwarding_packages: i64,
+        #[prost(string, tag = "11")]
+        pub chan_status_flags: ::prost::alloc::string::String,
+        #[prost(bool, tag = "12")]
+        pub private: bool,
+        #[prost(string, tag = "13")]
+        pub memo: ::prost::alloc::string::String,
     }
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct PendingOpenChannel {
         #[prost(message, optional, tag = "1")]
         pub channel: ::core::option::Option<PendingChannel>,
+        #[prost(int32, tag = "3")]
+        pub funding_expiry_blocks: i32,
+        #[prost(int64, tag = "4")]
+        pub commit_fee: i64,
+        #[prost(int64, tag = "5")]
+        pub commit_weight: i64,
+        #[prost(int64, tag = "6")]
+        pub fee_per_kw: i64,
         #[prost(uint32, tag = "7")]
         pub confirmations_until_active: u32,
+        #[prost(uint32, tag = "8")]
+        pub confirmation_height: u32,
     }
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct WaitingCloseChannel {
         #[prost(message, optional, tag = "1")]
         pub channel: ::core::option::Option<PendingChannel>,
+        #[prost(int64, tag = "2")]
+        pub limbo_balance: i64,
+        #[prost(message, optional, tag = "3")]
+        pub commitments: ::core::option::Option<Commitments>,
         #[prost(string, tag = "4")]
         pub closing_txid: ::prost::alloc::string::String,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Commitments {
+        #[prost(string, tag = "1")]
+        pub local_txid: ::prost::alloc::string::String,
+        #[prost(string, tag = "2")]
+        pub remote_txid: ::prost::alloc::string::String,
+        #[prost(string, tag = "3")]
+        pub remote_pending_txid: ::prost::alloc::string::String,
+        #[prost(uint64, tag = "4")]
+        pub local_commit_fee_sat: u64,
+        #[prost(uint64, tag = "5")]
+        pub remote_commit_fee_sat: u64,
+        #[prost(uint64, tag = "6")]
+        pub remote_pending_commit_fee_sat: u64,
     }
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct ForceClosedChannel {
@@ -1006,8 +1448,14 @@ pub mod pending_channels_response {
         pub channel: ::core::option::Option<PendingChannel>,
         #[prost(string, tag = "2")]
         pub closing_txid: ::prost::alloc::string::String,
+        #[prost(int64, tag = "3")]
+        pub limbo_balance: i64,
+        #[prost(uint32, tag = "4")]
+        pub maturity_height: u32,
         #[prost(int32, tag = "5")]
         pub blocks_til_maturity: i32,
+        #[prost(int64, tag = "6")]
+        pub recovered_balance: i64,
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1048,6 +1496,58 @@ pub struct FailedUpdate {
     pub update_error: ::prost::alloc::string::String,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChannelGraphRequest {
+    #[prost(bool, tag = "1")]
+    pub include_unannounced: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ChannelGraph {
+    #[prost(message, repeated, tag = "1")]
+    pub nodes: ::prost::alloc::vec::Vec<LightningNode>,
+    #[prost(message, repeated, tag = "2")]
+    pub edges: ::prost::alloc::vec::Vec<ChannelEdge>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LightningNode {
+    #[prost(uint32, tag = "1")]
+    pub last_update: u32,
+    #[prost(string, tag = "2")]
+    pub pub_key: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub alias: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "4")]
+    pub addresses: ::prost::alloc::vec::Vec<NodeAddress>,
+    #[prost(string, tag = "5")]
+    pub color: ::prost::alloc::string::String,
+    #[prost(map = "uint32, message", tag = "6")]
+    pub features: ::std::collections::HashMap<u32, Feature>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NodeAddress {
+    #[prost(string, tag = "1")]
+    pub network: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub addr: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NodeInfoRequest {
+    #[prost(string, tag = "1")]
+    pub pub_key: ::prost::alloc::string::String,
+    #[prost(bool, tag = "2")]
+    pub include_channels: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct NodeInfo {
+    #[prost(message, optional, tag = "1")]
+    pub node: ::core::option::Option<LightningNode>,
+    #[prost(uint32, tag = "2")]
+    pub num_channels: u32,
+    #[prost(int64, tag = "3")]
+    pub total_capacity: i64,
+    #[prost(message, repeated, tag = "4")]
+    pub channels: ::prost::alloc::vec::Vec<ChannelEdge>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListInvoiceRequest {
     #[prost(bool, tag = "1")]
     pub pending_only: bool,
@@ -1057,6 +1557,10 @@ pub struct ListInvoiceRequest {
     pub num_max_invoices: u64,
     #[prost(bool, tag = "6")]
     pub reversed: bool,
+    #[prost(uint64, tag = "7")]
+    pub creation_date_start: u64,
+    #[prost(uint64, tag = "8")]
+    pub creation_date_end: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListInvoiceResponse {
@@ -1084,6 +1588,12 @@ pub struct ListPaymentsRequest {
     pub max_payments: u64,
     #[prost(bool, tag = "4")]
     pub reversed: bool,
+    #[prost(bool, tag = "5")]
+    pub count_total_payments: bool,
+    #[prost(uint64, tag = "6")]
+    pub creation_date_start: u64,
+    #[prost(uint64, tag = "7")]
+    pub creation_date_end: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListPaymentsResponse {
@@ -1093,6 +1603,8 @@ pub struct ListPaymentsResponse {
     pub first_index_offset: u64,
     #[prost(uint64, tag = "3")]
     pub last_index_offset: u64,
+    #[prost(uint64, tag = "4")]
+    pub total_num_payments: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MacaroonPermission {
@@ -1107,6 +1619,8 @@ pub struct BakeMacaroonRequest {
     pub permissions: ::prost::alloc::vec::Vec<MacaroonPermission>,
     #[prost(uint64, tag = "2")]
     pub root_key_id: u64,
+    #[prost(bool, tag = "3")]
+    pub allow_external_permissions: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct BakeMacaroonResponse {
@@ -1157,6 +1671,38 @@ impl CommitmentType {
             "SIMPLE_TAPROOT" => Some(Self::SimpleTaproot),
             "SIMPLE_TAPROOT_OVERLAY" => Some(Self::SimpleTaprootOverlay),
             "SIMPLE_TAPROOT_FINAL" => Some(Self::SimpleTaprootFinal),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Initiator {
+    Unknown = 0,
+    Local = 1,
+    Remote = 2,
+    Both = 3,
+}
+impl Initiator {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unknown => "INITIATOR_UNKNOWN",
+            Self::Local => "INITIATOR_LOCAL",
+            Self::Remote => "INITIATOR_REMOTE",
+            Self::Both => "INITIATOR_BOTH",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "INITIATOR_UNKNOWN" => Some(Self::Unknown),
+            "INITIATOR_LOCAL" => Some(Self::Local),
+            "INITIATOR_REMOTE" => Some(Self::Remote),
+            "INITIATOR_BOTH" => Some(Self::Both),
             _ => None,
         }
     }
@@ -1601,6 +2147,30 @@ pub mod lightning_client {
                 .insert(GrpcMethod::new("lnrpc.Lightning", "WalletBalance"));
             self.inner.unary(req, path, codec).await
         }
+        pub async fn channel_balance(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ChannelBalanceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ChannelBalanceResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lnrpc.Lightning/ChannelBalance",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lnrpc.Lightning", "ChannelBalance"));
+            self.inner.unary(req, path, codec).await
+        }
         pub async fn send_coins(
             &mut self,
             request: impl tonic::IntoRequest<super::SendCoinsRequest>,
@@ -1716,6 +2286,30 @@ pub mod lightning_client {
             req.extensions_mut().insert(GrpcMethod::new("lnrpc.Lightning", "ListPeers"));
             self.inner.unary(req, path, codec).await
         }
+        pub async fn open_channel(
+            &mut self,
+            request: impl tonic::IntoRequest<super::OpenChannelRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::OpenStatusUpdate>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lnrpc.Lightning/OpenChannel",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lnrpc.Lightning", "OpenChannel"));
+            self.inner.server_streaming(req, path, codec).await
+        }
         pub async fn open_channel_sync(
             &mut self,
             request: impl tonic::IntoRequest<super::OpenChannelRequest>,
@@ -1807,6 +2401,48 @@ pub mod lightning_client {
             let mut req = request.into_request();
             req.extensions_mut()
                 .insert(GrpcMethod::new("lnrpc.Lightning", "UpdateChannelPolicy"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn describe_graph(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ChannelGraphRequest>,
+        ) -> std::result::Result<tonic::Response<super::ChannelGraph>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lnrpc.Lightning/DescribeGraph",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lnrpc.Lightning", "DescribeGraph"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn get_node_info(
+            &mut self,
+            request: impl tonic::IntoRequest<super::NodeInfoRequest>,
+        ) -> std::result::Result<tonic::Response<super::NodeInfo>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lnrpc.Lightning/GetNodeInfo",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lnrpc.Lightning", "GetNodeInfo"));
             self.inner.unary(req, path, codec).await
         }
         pub async fn list_invoices(
@@ -1928,10 +2564,1690 @@ pub mod lightning_client {
         }
     }
 }
+/// Generated server implementations.
+pub mod lightning_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with LightningServer.
+    #[async_trait]
+    pub trait Lightning: std::marker::Send + std::marker::Sync + 'static {
+        async fn get_info(
+            &self,
+            request: tonic::Request<super::GetInfoRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetInfoResponse>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn list_channels(
+            &self,
+            request: tonic::Request<super::ListChannelsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListChannelsResponse>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn subscribe_channel_events(
+            &self,
+            request: tonic::Request<super::ChannelEventSubscription>,
+        ) -> std::result::Result<
+            tonic::Response<BoxStream<super::ChannelEventUpdate>>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn get_chan_info(
+            &self,
+            request: tonic::Request<super::ChanInfoRequest>,
+        ) -> std::result::Result<tonic::Response<super::ChannelEdge>, tonic::Status> {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn add_invoice(
+            &self,
+            request: tonic::Request<super::Invoice>,
+        ) -> std::result::Result<
+            tonic::Response<super::AddInvoiceResponse>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn lookup_invoice(
+            &self,
+            request: tonic::Request<super::PaymentHash>,
+        ) -> std::result::Result<tonic::Response<super::Invoice>, tonic::Status> {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn decode_pay_req(
+            &self,
+            request: tonic::Request<super::PayReqString>,
+        ) -> std::result::Result<tonic::Response<super::PayReq>, tonic::Status> {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn sign_message(
+            &self,
+            request: tonic::Request<super::SignMessageRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SignMessageResponse>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        /// Not used by the daemon.
+        async fn verify_message(
+            &self,
+            request: tonic::Request<super::VerifyMessageRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::VerifyMessageResponse>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn new_address(
+            &self,
+            request: tonic::Request<super::NewAddressRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::NewAddressResponse>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn wallet_balance(
+            &self,
+            request: tonic::Request<super::WalletBalanceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::WalletBalanceResponse>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn channel_balance(
+            &self,
+            request: tonic::Request<super::ChannelBalanceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ChannelBalanceResponse>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn send_coins(
+            &self,
+            request: tonic::Request<super::SendCoinsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SendCoinsResponse>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn send_many(
+            &self,
+            request: tonic::Request<super::SendManyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SendManyResponse>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn connect_peer(
+            &self,
+            request: tonic::Request<super::ConnectPeerRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ConnectPeerResponse>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn disconnect_peer(
+            &self,
+            request: tonic::Request<super::DisconnectPeerRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DisconnectPeerResponse>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn list_peers(
+            &self,
+            request: tonic::Request<super::ListPeersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListPeersResponse>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn open_channel(
+            &self,
+            request: tonic::Request<super::OpenChannelRequest>,
+        ) -> std::result::Result<
+            tonic::Response<BoxStream<super::OpenStatusUpdate>>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn open_channel_sync(
+            &self,
+            request: tonic::Request<super::OpenChannelRequest>,
+        ) -> std::result::Result<tonic::Response<super::ChannelPoint>, tonic::Status> {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn close_channel(
+            &self,
+            request: tonic::Request<super::CloseChannelRequest>,
+        ) -> std::result::Result<
+            tonic::Response<BoxStream<super::CloseStatusUpdate>>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn pending_channels(
+            &self,
+            request: tonic::Request<super::PendingChannelsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PendingChannelsResponse>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn update_channel_policy(
+            &self,
+            request: tonic::Request<super::PolicyUpdateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PolicyUpdateResponse>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn describe_graph(
+            &self,
+            request: tonic::Request<super::ChannelGraphRequest>,
+        ) -> std::result::Result<tonic::Response<super::ChannelGraph>, tonic::Status> {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn get_node_info(
+            &self,
+            request: tonic::Request<super::NodeInfoRequest>,
+        ) -> std::result::Result<tonic::Response<super::NodeInfo>, tonic::Status> {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn list_invoices(
+            &self,
+            request: tonic::Request<super::ListInvoiceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListInvoiceResponse>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn subscribe_invoices(
+            &self,
+            request: tonic::Request<super::InvoiceSubscription>,
+        ) -> std::result::Result<
+            tonic::Response<BoxStream<super::Invoice>>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn list_payments(
+            &self,
+            request: tonic::Request<super::ListPaymentsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListPaymentsResponse>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn bake_macaroon(
+            &self,
+            request: tonic::Request<super::BakeMacaroonRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BakeMacaroonResponse>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn stop_daemon(
+            &self,
+            request: tonic::Request<super::StopRequest>,
+        ) -> std::result::Result<tonic::Response<super::StopResponse>, tonic::Status> {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+    }
+    #[derive(Debug)]
+    pub struct LightningServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> LightningServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for LightningServer<T>
+    where
+        T: Lightning,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/lnrpc.Lightning/GetInfo" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetInfoSvc<T: Lightning>(pub Arc<T>);
+                    impl<T: Lightning> tonic::server::UnaryService<super::GetInfoRequest>
+                    for GetInfoSvc<T> {
+                        type Response = super::GetInfoResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetInfoRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::get_info(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetInfoSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.Lightning/ListChannels" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListChannelsSvc<T: Lightning>(pub Arc<T>);
+                    impl<
+                        T: Lightning,
+                    > tonic::server::UnaryService<super::ListChannelsRequest>
+                    for ListChannelsSvc<T> {
+                        type Response = super::ListChannelsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListChannelsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::list_channels(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListChannelsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.Lightning/SubscribeChannelEvents" => {
+                    #[allow(non_camel_case_types)]
+                    struct SubscribeChannelEventsSvc<T: Lightning>(pub Arc<T>);
+                    impl<
+                        T: Lightning,
+                    > tonic::server::ServerStreamingService<
+                        super::ChannelEventSubscription,
+                    > for SubscribeChannelEventsSvc<T> {
+                        type Response = super::ChannelEventUpdate;
+                        type ResponseStream = BoxStream<super::ChannelEventUpdate>;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ChannelEventSubscription>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::subscribe_channel_events(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SubscribeChannelEventsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.Lightning/GetChanInfo" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetChanInfoSvc<T: Lightning>(pub Arc<T>);
+                    impl<
+                        T: Lightning,
+                    > tonic::server::UnaryService<super::ChanInfoRequest>
+                    for GetChanInfoSvc<T> {
+                        type Response = super::ChannelEdge;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ChanInfoRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::get_chan_info(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetChanInfoSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.Lightning/AddInvoice" => {
+                    #[allow(non_camel_case_types)]
+                    struct AddInvoiceSvc<T: Lightning>(pub Arc<T>);
+                    impl<T: Lightning> tonic::server::UnaryService<super::Invoice>
+                    for AddInvoiceSvc<T> {
+                        type Response = super::AddInvoiceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::Invoice>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::add_invoice(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AddInvoiceSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.Lightning/LookupInvoice" => {
+                    #[allow(non_camel_case_types)]
+                    struct LookupInvoiceSvc<T: Lightning>(pub Arc<T>);
+                    impl<T: Lightning> tonic::server::UnaryService<super::PaymentHash>
+                    for LookupInvoiceSvc<T> {
+                        type Response = super::Invoice;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PaymentHash>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::lookup_invoice(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = LookupInvoiceSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.Lightning/DecodePayReq" => {
+                    #[allow(non_camel_case_types)]
+                    struct DecodePayReqSvc<T: Lightning>(pub Arc<T>);
+                    impl<T: Lightning> tonic::server::UnaryService<super::PayReqString>
+                    for DecodePayReqSvc<T> {
+                        type Response = super::PayReq;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PayReqString>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::decode_pay_req(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DecodePayReqSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.Lightning/SignMessage" => {
+                    #[allow(non_camel_case_types)]
+                    struct SignMessageSvc<T: Lightning>(pub Arc<T>);
+                    impl<
+                        T: Lightning,
+                    > tonic::server::UnaryService<super::SignMessageRequest>
+                    for SignMessageSvc<T> {
+                        type Response = super::SignMessageResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SignMessageRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::sign_message(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SignMessageSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.Lightning/VerifyMessage" => {
+                    #[allow(non_camel_case_types)]
+                    struct VerifyMessageSvc<T: Lightning>(pub Arc<T>);
+                    impl<
+                        T: Lightning,
+                    > tonic::server::UnaryService<super::VerifyMessageRequest>
+                    for VerifyMessageSvc<T> {
+                        type Response = super::VerifyMessageResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::VerifyMessageRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::verify_message(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = VerifyMessageSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.Lightning/NewAddress" => {
+                    #[allow(non_camel_case_types)]
+                    struct NewAddressSvc<T: Lightning>(pub Arc<T>);
+                    impl<
+                        T: Lightning,
+                    > tonic::server::UnaryService<super::NewAddressRequest>
+                    for NewAddressSvc<T> {
+                        type Response = super::NewAddressResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::NewAddressRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::new_address(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = NewAddressSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.Lightning/WalletBalance" => {
+                    #[allow(non_camel_case_types)]
+                    struct WalletBalanceSvc<T: Lightning>(pub Arc<T>);
+                    impl<
+                        T: Lightning,
+                    > tonic::server::UnaryService<super::WalletBalanceRequest>
+                    for WalletBalanceSvc<T> {
+                        type Response = super::WalletBalanceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WalletBalanceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::wallet_balance(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WalletBalanceSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.Lightning/ChannelBalance" => {
+                    #[allow(non_camel_case_types)]
+                    struct ChannelBalanceSvc<T: Lightning>(pub Arc<T>);
+                    impl<
+                        T: Lightning,
+                    > tonic::server::UnaryService<super::ChannelBalanceRequest>
+                    for ChannelBalanceSvc<T> {
+                        type Response = super::ChannelBalanceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ChannelBalanceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::channel_balance(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ChannelBalanceSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.Lightning/SendCoins" => {
+                    #[allow(non_camel_case_types)]
+                    struct SendCoinsSvc<T: Lightning>(pub Arc<T>);
+                    impl<
+                        T: Lightning,
+                    > tonic::server::UnaryService<super::SendCoinsRequest>
+                    for SendCoinsSvc<T> {
+                        type Response = super::SendCoinsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SendCoinsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::send_coins(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SendCoinsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.Lightning/SendMany" => {
+                    #[allow(non_camel_case_types)]
+                    struct SendManySvc<T: Lightning>(pub Arc<T>);
+                    impl<
+                        T: Lightning,
+                    > tonic::server::UnaryService<super::SendManyRequest>
+                    for SendManySvc<T> {
+                        type Response = super::SendManyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SendManyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::send_many(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SendManySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.Lightning/ConnectPeer" => {
+                    #[allow(non_camel_case_types)]
+                    struct ConnectPeerSvc<T: Lightning>(pub Arc<T>);
+                    impl<
+                        T: Lightning,
+                    > tonic::server::UnaryService<super::ConnectPeerRequest>
+                    for ConnectPeerSvc<T> {
+                        type Response = super::ConnectPeerResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ConnectPeerRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::connect_peer(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ConnectPeerSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.Lightning/DisconnectPeer" => {
+                    #[allow(non_camel_case_types)]
+                    struct DisconnectPeerSvc<T: Lightning>(pub Arc<T>);
+                    impl<
+                        T: Lightning,
+                    > tonic::server::UnaryService<super::DisconnectPeerRequest>
+                    for DisconnectPeerSvc<T> {
+                        type Response = super::DisconnectPeerResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DisconnectPeerRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::disconnect_peer(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DisconnectPeerSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.Lightning/ListPeers" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListPeersSvc<T: Lightning>(pub Arc<T>);
+                    impl<
+                        T: Lightning,
+                    > tonic::server::UnaryService<super::ListPeersRequest>
+                    for ListPeersSvc<T> {
+                        type Response = super::ListPeersResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListPeersRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::list_peers(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListPeersSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.Lightning/OpenChannel" => {
+                    #[allow(non_camel_case_types)]
+                    struct OpenChannelSvc<T: Lightning>(pub Arc<T>);
+                    impl<
+                        T: Lightning,
+                    > tonic::server::ServerStreamingService<super::OpenChannelRequest>
+                    for OpenChannelSvc<T> {
+                        type Response = super::OpenStatusUpdate;
+                        type ResponseStream = BoxStream<super::OpenStatusUpdate>;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::OpenChannelRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::open_channel(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = OpenChannelSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.Lightning/OpenChannelSync" => {
+                    #[allow(non_camel_case_types)]
+                    struct OpenChannelSyncSvc<T: Lightning>(pub Arc<T>);
+                    impl<
+                        T: Lightning,
+                    > tonic::server::UnaryService<super::OpenChannelRequest>
+                    for OpenChannelSyncSvc<T> {
+                        type Response = super::ChannelPoint;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::OpenChannelRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::open_channel_sync(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = OpenChannelSyncSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.Lightning/CloseChannel" => {
+                    #[allow(non_camel_case_types)]
+                    struct CloseChannelSvc<T: Lightning>(pub Arc<T>);
+                    impl<
+                        T: Lightning,
+                    > tonic::server::ServerStreamingService<super::CloseChannelRequest>
+                    for CloseChannelSvc<T> {
+                        type Response = super::CloseStatusUpdate;
+                        type ResponseStream = BoxStream<super::CloseStatusUpdate>;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CloseChannelRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::close_channel(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CloseChannelSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.Lightning/PendingChannels" => {
+                    #[allow(non_camel_case_types)]
+                    struct PendingChannelsSvc<T: Lightning>(pub Arc<T>);
+                    impl<
+                        T: Lightning,
+                    > tonic::server::UnaryService<super::PendingChannelsRequest>
+                    for PendingChannelsSvc<T> {
+                        type Response = super::PendingChannelsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PendingChannelsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::pending_channels(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PendingChannelsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.Lightning/UpdateChannelPolicy" => {
+                    #[allow(non_camel_case_types)]
+                    struct UpdateChannelPolicySvc<T: Lightning>(pub Arc<T>);
+                    impl<
+                        T: Lightning,
+                    > tonic::server::UnaryService<super::PolicyUpdateRequest>
+                    for UpdateChannelPolicySvc<T> {
+                        type Response = super::PolicyUpdateResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PolicyUpdateRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::update_channel_policy(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UpdateChannelPolicySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.Lightning/DescribeGraph" => {
+                    #[allow(non_camel_case_types)]
+                    struct DescribeGraphSvc<T: Lightning>(pub Arc<T>);
+                    impl<
+                        T: Lightning,
+                    > tonic::server::UnaryService<super::ChannelGraphRequest>
+                    for DescribeGraphSvc<T> {
+                        type Response = super::ChannelGraph;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ChannelGraphRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::describe_graph(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DescribeGraphSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.Lightning/GetNodeInfo" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetNodeInfoSvc<T: Lightning>(pub Arc<T>);
+                    impl<
+                        T: Lightning,
+                    > tonic::server::UnaryService<super::NodeInfoRequest>
+                    for GetNodeInfoSvc<T> {
+                        type Response = super::NodeInfo;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::NodeInfoRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::get_node_info(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetNodeInfoSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.Lightning/ListInvoices" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListInvoicesSvc<T: Lightning>(pub Arc<T>);
+                    impl<
+                        T: Lightning,
+                    > tonic::server::UnaryService<super::ListInvoiceRequest>
+                    for ListInvoicesSvc<T> {
+                        type Response = super::ListInvoiceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListInvoiceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::list_invoices(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListInvoicesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.Lightning/SubscribeInvoices" => {
+                    #[allow(non_camel_case_types)]
+                    struct SubscribeInvoicesSvc<T: Lightning>(pub Arc<T>);
+                    impl<
+                        T: Lightning,
+                    > tonic::server::ServerStreamingService<super::InvoiceSubscription>
+                    for SubscribeInvoicesSvc<T> {
+                        type Response = super::Invoice;
+                        type ResponseStream = BoxStream<super::Invoice>;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::InvoiceSubscription>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::subscribe_invoices(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SubscribeInvoicesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.Lightning/ListPayments" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListPaymentsSvc<T: Lightning>(pub Arc<T>);
+                    impl<
+                        T: Lightning,
+                    > tonic::server::UnaryService<super::ListPaymentsRequest>
+                    for ListPaymentsSvc<T> {
+                        type Response = super::ListPaymentsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListPaymentsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::list_payments(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListPaymentsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.Lightning/BakeMacaroon" => {
+                    #[allow(non_camel_case_types)]
+                    struct BakeMacaroonSvc<T: Lightning>(pub Arc<T>);
+                    impl<
+                        T: Lightning,
+                    > tonic::server::UnaryService<super::BakeMacaroonRequest>
+                    for BakeMacaroonSvc<T> {
+                        type Response = super::BakeMacaroonResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::BakeMacaroonRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::bake_macaroon(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = BakeMacaroonSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.Lightning/StopDaemon" => {
+                    #[allow(non_camel_case_types)]
+                    struct StopDaemonSvc<T: Lightning>(pub Arc<T>);
+                    impl<T: Lightning> tonic::server::UnaryService<super::StopRequest>
+                    for StopDaemonSvc<T> {
+                        type Response = super::StopResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::StopRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lightning>::stop_daemon(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StopDaemonSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for LightningServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "lnrpc.Lightning";
+    impl<T> tonic::server::NamedService for LightningServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetStateRequest {}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetStateResponse {
+    #[prost(enumeration = "WalletState", tag = "1")]
+    pub state: i32,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SubscribeStateRequest {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SubscribeStateResponse {
     #[prost(enumeration = "WalletState", tag = "1")]
     pub state: i32,
 }
@@ -2053,6 +4369,30 @@ pub mod state_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
+        pub async fn subscribe_state(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SubscribeStateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::SubscribeStateResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lnrpc.State/SubscribeState",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lnrpc.State", "SubscribeState"));
+            self.inner.server_streaming(req, path, codec).await
+        }
         pub async fn get_state(
             &mut self,
             request: impl tonic::IntoRequest<super::GetStateRequest>,
@@ -2074,5 +4414,242 @@ pub mod state_client {
             req.extensions_mut().insert(GrpcMethod::new("lnrpc.State", "GetState"));
             self.inner.unary(req, path, codec).await
         }
+    }
+}
+/// Generated server implementations.
+pub mod state_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with StateServer.
+    #[async_trait]
+    pub trait State: std::marker::Send + std::marker::Sync + 'static {
+        async fn subscribe_state(
+            &self,
+            request: tonic::Request<super::SubscribeStateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<BoxStream<super::SubscribeStateResponse>>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn get_state(
+            &self,
+            request: tonic::Request<super::GetStateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetStateResponse>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+    }
+    #[derive(Debug)]
+    pub struct StateServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> StateServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for StateServer<T>
+    where
+        T: State,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/lnrpc.State/SubscribeState" => {
+                    #[allow(non_camel_case_types)]
+                    struct SubscribeStateSvc<T: State>(pub Arc<T>);
+                    impl<
+                        T: State,
+                    > tonic::server::ServerStreamingService<super::SubscribeStateRequest>
+                    for SubscribeStateSvc<T> {
+                        type Response = super::SubscribeStateResponse;
+                        type ResponseStream = BoxStream<super::SubscribeStateResponse>;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SubscribeStateRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as State>::subscribe_state(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SubscribeStateSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lnrpc.State/GetState" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetStateSvc<T: State>(pub Arc<T>);
+                    impl<T: State> tonic::server::UnaryService<super::GetStateRequest>
+                    for GetStateSvc<T> {
+                        type Response = super::GetStateResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetStateRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as State>::get_state(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetStateSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for StateServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "lnrpc.State";
+    impl<T> tonic::server::NamedService for StateServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
     }
 }

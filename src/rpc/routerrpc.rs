@@ -95,13 +95,36 @@ pub mod htlc_event {
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ForwardEvent {}
+pub struct HtlcInfo {
+    #[prost(uint32, tag = "1")]
+    pub incoming_timelock: u32,
+    #[prost(uint32, tag = "2")]
+    pub outgoing_timelock: u32,
+    #[prost(uint64, tag = "3")]
+    pub incoming_amt_msat: u64,
+    #[prost(uint64, tag = "4")]
+    pub outgoing_amt_msat: u64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ForwardEvent {
+    #[prost(message, optional, tag = "1")]
+    pub info: ::core::option::Option<HtlcInfo>,
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ForwardFailEvent {}
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct SettleEvent {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SettleEvent {
+    #[prost(bytes = "vec", tag = "1")]
+    pub preimage: ::prost::alloc::vec::Vec<u8>,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LinkFailEvent {
+    #[prost(message, optional, tag = "1")]
+    pub info: ::core::option::Option<HtlcInfo>,
+    #[prost(enumeration = "super::lnrpc::failure::FailureCode", tag = "2")]
+    pub wire_failure: i32,
+    #[prost(enumeration = "FailureDetail", tag = "3")]
+    pub failure_detail: i32,
     #[prost(string, tag = "4")]
     pub failure_string: ::prost::alloc::string::String,
 }
@@ -114,8 +137,16 @@ pub struct FinalHtlcEvent {
     #[prost(bool, tag = "2")]
     pub offchain: bool,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SendPaymentRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub dest: ::prost::alloc::vec::Vec<u8>,
+    #[prost(int64, tag = "2")]
+    pub amt: i64,
+    #[prost(bytes = "vec", tag = "3")]
+    pub payment_hash: ::prost::alloc::vec::Vec<u8>,
+    #[prost(int32, tag = "4")]
+    pub final_cltv_delta: i32,
     #[prost(string, tag = "5")]
     pub payment_request: ::prost::alloc::string::String,
     #[prost(int32, tag = "6")]
@@ -127,6 +158,8 @@ pub struct SendPaymentRequest {
     pub outgoing_chan_id: u64,
     #[prost(int32, tag = "9")]
     pub cltv_limit: i32,
+    #[prost(message, repeated, tag = "10")]
+    pub route_hints: ::prost::alloc::vec::Vec<super::lnrpc::RouteHint>,
     #[prost(int64, tag = "12")]
     pub amt_msat: i64,
     #[prost(int64, tag = "13")]
@@ -141,6 +174,120 @@ pub struct SendPaymentRequest {
     pub no_inflight_updates: bool,
     #[prost(uint64, repeated, tag = "19")]
     pub outgoing_chan_ids: ::prost::alloc::vec::Vec<u64>,
+    #[prost(bytes = "vec", tag = "20")]
+    pub payment_addr: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint64, tag = "21")]
+    pub max_shard_size_msat: u64,
+    #[prost(bool, tag = "22")]
+    pub amp: bool,
+    #[prost(double, tag = "23")]
+    pub time_pref: f64,
+    #[prost(bool, tag = "24")]
+    pub cancelable: bool,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum FailureDetail {
+    Unknown = 0,
+    NoDetail = 1,
+    OnionDecode = 2,
+    LinkNotEligible = 3,
+    OnChainTimeout = 4,
+    HtlcExceedsMax = 5,
+    InsufficientBalance = 6,
+    IncompleteForward = 7,
+    HtlcAddFailed = 8,
+    ForwardsDisabled = 9,
+    InvoiceCanceled = 10,
+    InvoiceUnderpaid = 11,
+    InvoiceExpiryTooSoon = 12,
+    InvoiceNotOpen = 13,
+    MppInvoiceTimeout = 14,
+    AddressMismatch = 15,
+    SetTotalMismatch = 16,
+    SetTotalTooLow = 17,
+    SetOverpaid = 18,
+    UnknownInvoice = 19,
+    InvalidKeysend = 20,
+    MppInProgress = 21,
+    CircularRoute = 22,
+    InvoiceAlreadySettled = 23,
+    HtlcInvoiceTypeMismatch = 24,
+    AmpError = 25,
+    AmpReconstruction = 26,
+    ExternalValidationFailed = 27,
+}
+impl FailureDetail {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unknown => "UNKNOWN",
+            Self::NoDetail => "NO_DETAIL",
+            Self::OnionDecode => "ONION_DECODE",
+            Self::LinkNotEligible => "LINK_NOT_ELIGIBLE",
+            Self::OnChainTimeout => "ON_CHAIN_TIMEOUT",
+            Self::HtlcExceedsMax => "HTLC_EXCEEDS_MAX",
+            Self::InsufficientBalance => "INSUFFICIENT_BALANCE",
+            Self::IncompleteForward => "INCOMPLETE_FORWARD",
+            Self::HtlcAddFailed => "HTLC_ADD_FAILED",
+            Self::ForwardsDisabled => "FORWARDS_DISABLED",
+            Self::InvoiceCanceled => "INVOICE_CANCELED",
+            Self::InvoiceUnderpaid => "INVOICE_UNDERPAID",
+            Self::InvoiceExpiryTooSoon => "INVOICE_EXPIRY_TOO_SOON",
+            Self::InvoiceNotOpen => "INVOICE_NOT_OPEN",
+            Self::MppInvoiceTimeout => "MPP_INVOICE_TIMEOUT",
+            Self::AddressMismatch => "ADDRESS_MISMATCH",
+            Self::SetTotalMismatch => "SET_TOTAL_MISMATCH",
+            Self::SetTotalTooLow => "SET_TOTAL_TOO_LOW",
+            Self::SetOverpaid => "SET_OVERPAID",
+            Self::UnknownInvoice => "UNKNOWN_INVOICE",
+            Self::InvalidKeysend => "INVALID_KEYSEND",
+            Self::MppInProgress => "MPP_IN_PROGRESS",
+            Self::CircularRoute => "CIRCULAR_ROUTE",
+            Self::InvoiceAlreadySettled => "INVOICE_ALREADY_SETTLED",
+            Self::HtlcInvoiceTypeMismatch => "HTLC_INVOICE_TYPE_MISMATCH",
+            Self::AmpError => "AMP_ERROR",
+            Self::AmpReconstruction => "AMP_RECONSTRUCTION",
+            Self::ExternalValidationFailed => "EXTERNAL_VALIDATION_FAILED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "UNKNOWN" => Some(Self::Unknown),
+            "NO_DETAIL" => Some(Self::NoDetail),
+            "ONION_DECODE" => Some(Self::OnionDecode),
+            "LINK_NOT_ELIGIBLE" => Some(Self::LinkNotEligible),
+            "ON_CHAIN_TIMEOUT" => Some(Self::OnChainTimeout),
+            "HTLC_EXCEEDS_MAX" => Some(Self::HtlcExceedsMax),
+            "INSUFFICIENT_BALANCE" => Some(Self::InsufficientBalance),
+            "INCOMPLETE_FORWARD" => Some(Self::IncompleteForward),
+            "HTLC_ADD_FAILED" => Some(Self::HtlcAddFailed),
+            "FORWARDS_DISABLED" => Some(Self::ForwardsDisabled),
+            "INVOICE_CANCELED" => Some(Self::InvoiceCanceled),
+            "INVOICE_UNDERPAID" => Some(Self::InvoiceUnderpaid),
+            "INVOICE_EXPIRY_TOO_SOON" => Some(Self::InvoiceExpiryTooSoon),
+            "INVOICE_NOT_OPEN" => Some(Self::InvoiceNotOpen),
+            "MPP_INVOICE_TIMEOUT" => Some(Self::MppInvoiceTimeout),
+            "ADDRESS_MISMATCH" => Some(Self::AddressMismatch),
+            "SET_TOTAL_MISMATCH" => Some(Self::SetTotalMismatch),
+            "SET_TOTAL_TOO_LOW" => Some(Self::SetTotalTooLow),
+            "SET_OVERPAID" => Some(Self::SetOverpaid),
+            "UNKNOWN_INVOICE" => Some(Self::UnknownInvoice),
+            "INVALID_KEYSEND" => Some(Self::InvalidKeysend),
+            "MPP_IN_PROGRESS" => Some(Self::MppInProgress),
+            "CIRCULAR_ROUTE" => Some(Self::CircularRoute),
+            "INVOICE_ALREADY_SETTLED" => Some(Self::InvoiceAlreadySettled),
+            "HTLC_INVOICE_TYPE_MISMATCH" => Some(Self::HtlcInvoiceTypeMismatch),
+            "AMP_ERROR" => Some(Self::AmpError),
+            "AMP_RECONSTRUCTION" => Some(Self::AmpReconstruction),
+            "EXTERNAL_VALIDATION_FAILED" => Some(Self::ExternalValidationFailed),
+            _ => None,
+        }
+    }
 }
 /// Generated client implementations.
 pub mod router_client {
@@ -319,5 +466,356 @@ pub mod router_client {
                 .insert(GrpcMethod::new("routerrpc.Router", "SendPaymentV2"));
             self.inner.server_streaming(req, path, codec).await
         }
+    }
+}
+/// Generated server implementations.
+pub mod router_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with RouterServer.
+    #[async_trait]
+    pub trait Router: std::marker::Send + std::marker::Sync + 'static {
+        async fn send_to_route_v2(
+            &self,
+            request: tonic::Request<super::SendToRouteRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::super::lnrpc::HtlcAttempt>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn track_payment_v2(
+            &self,
+            request: tonic::Request<super::TrackPaymentRequest>,
+        ) -> std::result::Result<
+            tonic::Response<BoxStream<super::super::lnrpc::Payment>>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        async fn subscribe_htlc_events(
+            &self,
+            request: tonic::Request<super::SubscribeHtlcEventsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<BoxStream<super::HtlcEvent>>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+        /// Not used by the daemon: tests make traffic with it, the original pays with it.
+        async fn send_payment_v2(
+            &self,
+            request: tonic::Request<super::SendPaymentRequest>,
+        ) -> std::result::Result<
+            tonic::Response<BoxStream<super::super::lnrpc::Payment>>,
+            tonic::Status,
+        > {
+            Err(tonic::Status::unimplemented("Not yet implemented"))
+        }
+    }
+    #[derive(Debug)]
+    pub struct RouterServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> RouterServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for RouterServer<T>
+    where
+        T: Router,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/routerrpc.Router/SendToRouteV2" => {
+                    #[allow(non_camel_case_types)]
+                    struct SendToRouteV2Svc<T: Router>(pub Arc<T>);
+                    impl<
+                        T: Router,
+                    > tonic::server::UnaryService<super::SendToRouteRequest>
+                    for SendToRouteV2Svc<T> {
+                        type Response = super::super::lnrpc::HtlcAttempt;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SendToRouteRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Router>::send_to_route_v2(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SendToRouteV2Svc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/routerrpc.Router/TrackPaymentV2" => {
+                    #[allow(non_camel_case_types)]
+                    struct TrackPaymentV2Svc<T: Router>(pub Arc<T>);
+                    impl<
+                        T: Router,
+                    > tonic::server::ServerStreamingService<super::TrackPaymentRequest>
+                    for TrackPaymentV2Svc<T> {
+                        type Response = super::super::lnrpc::Payment;
+                        type ResponseStream = BoxStream<super::super::lnrpc::Payment>;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::TrackPaymentRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Router>::track_payment_v2(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = TrackPaymentV2Svc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/routerrpc.Router/SubscribeHtlcEvents" => {
+                    #[allow(non_camel_case_types)]
+                    struct SubscribeHtlcEventsSvc<T: Router>(pub Arc<T>);
+                    impl<
+                        T: Router,
+                    > tonic::server::ServerStreamingService<
+                        super::SubscribeHtlcEventsRequest,
+                    > for SubscribeHtlcEventsSvc<T> {
+                        type Response = super::HtlcEvent;
+                        type ResponseStream = BoxStream<super::HtlcEvent>;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SubscribeHtlcEventsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Router>::subscribe_htlc_events(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SubscribeHtlcEventsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/routerrpc.Router/SendPaymentV2" => {
+                    #[allow(non_camel_case_types)]
+                    struct SendPaymentV2Svc<T: Router>(pub Arc<T>);
+                    impl<
+                        T: Router,
+                    > tonic::server::ServerStreamingService<super::SendPaymentRequest>
+                    for SendPaymentV2Svc<T> {
+                        type Response = super::super::lnrpc::Payment;
+                        type ResponseStream = BoxStream<super::super::lnrpc::Payment>;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SendPaymentRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Router>::send_payment_v2(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SendPaymentV2Svc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for RouterServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "routerrpc.Router";
+    impl<T> tonic::server::NamedService for RouterServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
     }
 }

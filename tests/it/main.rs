@@ -6,8 +6,6 @@ mod config;
 mod control;
 mod daemon;
 mod docs;
-#[path = "../fake/rpc.rs"]
-mod fake_rpc;
 mod grafana;
 mod lnd;
 mod operator;

@@ -21,9 +21,9 @@ use tightrope::lnd::{Endpoint, Lnd};
 use tightrope::rpc::lnrpc::invoice::InvoiceState;
 use tightrope::rpc::{invoicesrpc, lnrpc, routerrpc};
 
-use crate::fake_rpc::invoicesrpc::invoices_server::{Invoices, InvoicesServer};
-use crate::fake_rpc::lnrpc::lightning_server::{Lightning, LightningServer};
-use crate::fake_rpc::routerrpc::router_server::{Router, RouterServer};
+use tightrope::rpc::invoicesrpc::invoices_server::{Invoices, InvoicesServer};
+use tightrope::rpc::lnrpc::lightning_server::{Lightning, LightningServer};
+use tightrope::rpc::routerrpc::router_server::{Router, RouterServer};
 
 /// How long anything may take that a test waits for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
