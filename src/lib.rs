@@ -10,6 +10,7 @@ pub mod daemon;
 pub mod ids;
 pub mod lnd;
 pub mod rpc;
+pub mod simnet;
 pub mod swarm;
 pub mod time;
 pub mod units;

@@ -1,0 +1,263 @@
+//! What the receiver of an HTLC makes of it: sends it on, takes it for an invoice, or gives it back.
+
+use std::time::Duration;
+
+use crate::ids::{ChannelPoint, NodeId, PaymentHash};
+use crate::rpc::lnrpc::failure::FailureCode;
+
+use super::channel::{End, Htlc, HtlcId, Origin, Side, Stage};
+use super::invoice::{Arrival, ArrivalState, Invoice, InvoiceState};
+use super::notice::{HtlcChange, HtlcEvent, Notice, Part};
+use super::payment::Failure;
+use super::{Due, World};
+
+/// How long the parts of a payment wait for each other, as lnd has it.
+const PARTS_LIMIT: Duration = Duration::from_secs(120);
+
+impl World {
+    /// Has the receiver of an HTLC that is locked in decide about it, unless it is to say nothing.
+    pub(super) fn arrive(&mut self, point: ChannelPoint, id: HtlcId) {
+        let Some(channel) = self.channels.get(&point) else { return };
+        let Some(htlc) = channel.htlcs.get(&id) else { return };
+        if htlc.stage != Stage::LockedIn {
+            return;
+        }
+        if !channel.is_active || self.are_stuck(channel.ends.opener, channel.ends.acceptor) {
+            self.paused.push((point, Due::Arrival(point, id)));
+            return;
+        }
+        let (receiver, htlc) = (Self::receiver(channel, id), htlc.clone());
+        let decided = match htlc.hops.as_slice() {
+            [_, _, ..] => self.forward(receiver, point, id, &htlc),
+            [_] | [] => self.receive(receiver, point, id, &htlc),
+        };
+        if let Err(code) = decided {
+            let failure = Failure { code, source: htlc.depth };
+            self.end(point, id, End::Failed(failure));
+        }
+    }
+
+    /// Sends an HTLC on.
+    fn forward(
+        &mut self,
+        node: NodeId,
+        point: ChannelPoint,
+        id: HtlcId,
+        htlc: &Htlc,
+    ) -> Result<(), FailureCode> {
+        let [told, next, ..] = htlc.hops.as_slice() else {
+            return Err(FailureCode::InvalidOnionPayload);
+        };
+        let unknown = FailureCode::UnknownNextPeer;
+        let onward = self.channel_by_scid(next.scid).ok_or(unknown)?;
+        let side = onward.side(node).filter(|side| onward.ends[side.other()] == next.node);
+        let side = side.ok_or(unknown)?;
+        let (policy, onward) = (onward.policies[side], onward.point);
+        if htlc.amount < told.amount.saturating_add(policy.fee(told.amount)) {
+            return Err(FailureCode::FeeInsufficient);
+        }
+        if htlc.expiry < told.expiry.saturating_add(policy.time_lock_delta) {
+            return Err(FailureCode::IncorrectCltvExpiry);
+        }
+        let sent = Htlc {
+            amount: told.amount,
+            expiry: told.expiry,
+            origin: Origin::Forward { channel: point, htlc: id },
+            hops: htlc.hops[1..].to_vec(),
+            depth: htlc.depth + 1,
+            stage: Stage::Told,
+            end: None,
+            ..*htlc
+        };
+        let offered = self.offer(onward, side, sent);
+        let (part, incoming) = self.behind(Origin::Forward { channel: point, htlc: id });
+        let (index, what) = match offered {
+            Ok(HtlcId { index, .. }) => (index, HtlcChange::Forwarded),
+            Err((_, why)) => (0, HtlcChange::LinkFailed(why)),
+        };
+        let event =
+            HtlcEvent { part: Some(part), incoming, outgoing: Some((next.scid, index)), what };
+        self.tell(Notice::Htlc { node, event });
+        // To those before it, a node calls whatever is amiss beyond it a failure of the channel.
+        offered.map(|_| ()).map_err(|(code, _)| match code {
+            FailureCode::AmountBelowMinimum => code,
+            _ => FailureCode::TemporaryChannelFailure,
+        })
+    }
+
+    /// Takes an HTLC for an invoice.
+    fn receive(
+        &mut self,
+        node: NodeId,
+        point: ChannelPoint,
+        id: HtlcId,
+        htlc: &Htlc,
+    ) -> Result<(), FailureCode> {
+        let unknown = FailureCode::IncorrectOrUnknownPaymentDetails;
+        let scid = self.channels.get(&point).and_then(|channel| channel.scid).ok_or(unknown)?;
+        let (now, height) = (self.now, self.chain.height);
+        let told = htlc.hops.first().ok_or(FailureCode::InvalidOnionPayload)?;
+        if htlc.amount < told.amount {
+            return Err(FailureCode::FinalIncorrectHtlcAmount);
+        }
+        if htlc.expiry < told.expiry {
+            return Err(FailureCode::FinalIncorrectCltvExpiry);
+        }
+        let invoice = self.nodes.get_mut(&node).and_then(|node| node.invoices.get_mut(&htlc.hash));
+        let invoice = invoice.ok_or(unknown)?;
+        let is_meant = invoice.state == InvoiceState::Open
+            && htlc.shown.secret == Some(invoice.secret)
+            && htlc.shown.total >= invoice.amount
+            && htlc.expiry >= height.saturating_add(invoice.cltv);
+        if !is_meant {
+            return Err(unknown);
+        }
+        invoice.htlcs.push(Arrival {
+            channel: point,
+            htlc: id,
+            scid,
+            amount: htlc.amount,
+            total: htlc.shown.total,
+            accepted: now,
+            accept_height: height,
+            expiry_height: htlc.expiry,
+            state: ArrivalState::Accepted,
+            resolved: None,
+        });
+        if invoice.paid() < htlc.shown.total {
+            self.plan(PARTS_LIMIT, Due::PartsMissing(node, htlc.hash, point, id));
+            return Ok(());
+        }
+        self.paid(node, htlc.hash);
+        Ok(())
+    }
+
+    /// All of an invoice has come: it is taken, or held.
+    fn paid(&mut self, node: NodeId, hash: PaymentHash) {
+        let invoice = self.nodes.get_mut(&node).and_then(|node| node.invoices.get_mut(&hash));
+        let Some(invoice) = invoice else { return };
+        if invoice.is_held {
+            invoice.state = InvoiceState::Accepted;
+            self.tell(Notice::Invoice { node, hash });
+        } else {
+            self.take_payment(node, hash);
+        }
+    }
+
+    /// Takes what has come for an invoice whose preimage is known.
+    pub(super) fn take_payment(&mut self, id: NodeId, hash: PaymentHash) {
+        let now = self.now;
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        let Some(invoice) = node.invoices.get_mut(&hash) else { return };
+        let Some(preimage) = invoice.preimage else { return };
+        node.settled += 1;
+        invoice.settle_index = node.settled;
+        invoice.state = InvoiceState::Settled { at: node_time(now, node.faults.clock_ms) };
+        let ends = resolve(invoice, ArrivalState::Settled, now);
+        self.tell(Notice::Invoice { node: id, hash });
+        for (channel, htlc) in ends {
+            let scid = self.channels.get(&channel).and_then(|channel| channel.scid);
+            let event = HtlcEvent {
+                part: Some(Part::Receive),
+                incoming: scid.map(|scid| (scid, htlc.index)),
+                outgoing: None,
+                what: HtlcChange::Settled,
+            };
+            self.tell(Notice::Htlc { node: id, event });
+            self.end(channel, htlc, End::Settled(preimage));
+        }
+    }
+
+    /// Gives back what has come for an invoice, which can be paid no more.
+    pub(super) fn give_back(&mut self, node: NodeId, hash: PaymentHash) {
+        let now = self.now;
+        let invoice = self.nodes.get_mut(&node).and_then(|node| node.invoices.get_mut(&hash));
+        let Some(invoice) = invoice else { return };
+        invoice.state = InvoiceState::Canceled;
+        let ends = resolve(invoice, ArrivalState::Canceled, now);
+        self.tell(Notice::Invoice { node, hash });
+        for (channel, htlc) in ends {
+            self.fail_back(channel, htlc, FailureCode::IncorrectOrUnknownPaymentDetails);
+        }
+    }
+
+    /// The other parts of a payment have not come in time.
+    pub(super) fn give_up_on_parts(
+        &mut self,
+        node: NodeId,
+        hash: PaymentHash,
+        channel: ChannelPoint,
+        id: HtlcId,
+    ) {
+        let now = self.now;
+        let invoice = self.nodes.get_mut(&node).and_then(|node| node.invoices.get_mut(&hash));
+        let Some(invoice) = invoice.filter(|it| it.state == InvoiceState::Open) else { return };
+        let mut waiting = invoice.htlcs.iter_mut();
+        let is_it = |it: &&mut Arrival| {
+            it.channel == channel && it.htlc == id && it.state == ArrivalState::Accepted
+        };
+        let Some(part) = waiting.find(is_it) else { return };
+        part.state = ArrivalState::Canceled;
+        part.resolved = Some(now);
+        self.fail_back(channel, id, FailureCode::MppTimeout);
+    }
+
+    fn fail_back(&mut self, point: ChannelPoint, id: HtlcId, code: FailureCode) {
+        let htlc = self.channels.get(&point).and_then(|channel| channel.htlcs.get(&id));
+        let Some(source) = htlc.map(|htlc| htlc.depth) else { return };
+        self.end(point, id, End::Failed(Failure { code, source }));
+    }
+
+    /// Gives back what is held for invoices so long that its channel would be closed over it.
+    pub(super) fn give_back_what_is_due(&mut self) {
+        /// How many blocks before that, as lnd has it.
+        const MARGIN: u32 = 12;
+        let height = self.chain.height;
+        let is_due = |invoice: &&Invoice| {
+            let mut waiting = invoice.htlcs.iter();
+            waiting.any(|htlc| {
+                htlc.state == ArrivalState::Accepted && htlc.expiry_height <= height + MARGIN
+            })
+        };
+        let due: Vec<(NodeId, PaymentHash)> = self
+            .nodes
+            .values()
+            .flat_map(|node| node.invoices.values().map(|invoice| (node.id, invoice)))
+            .filter(|(_, invoice)| is_due(invoice))
+            .map(|(node, invoice)| (node, invoice.hash))
+            .collect();
+        for (node, hash) in due {
+            self.give_back(node, hash);
+        }
+    }
+
+    /// Whether HTLCs between two nodes get no answer.
+    fn are_stuck(&self, one: NodeId, other: NodeId) -> bool {
+        self.stuck.contains(&super::peers::pair(one, other))
+    }
+
+    /// The side of a channel that `node` is, by the channel's name.
+    pub(super) fn side_of(&self, point: ChannelPoint, node: NodeId) -> Option<Side> {
+        self.channels.get(&point).and_then(|channel| channel.side(node))
+    }
+}
+
+/// What a node's clock shows that is off by so much.
+fn node_time(now: crate::time::Time, off_ms: i64) -> crate::time::Time {
+    crate::time::Time::from_unix_ms(now.unix_ms().saturating_add_signed(off_ms))
+}
+
+/// Decides about all that waits for an invoice, and names it.
+fn resolve(
+    invoice: &mut Invoice,
+    state: ArrivalState,
+    now: crate::time::Time,
+) -> Vec<(ChannelPoint, HtlcId)> {
+    let waiting = invoice.htlcs.iter_mut().filter(|it| it.state == ArrivalState::Accepted);
+    let decide = |arrival: &mut Arrival| {
+        arrival.state = state;
+        arrival.resolved = Some(now);
+        (arrival.channel, arrival.htlc)
+    };
+    waiting.map(decide).collect()
+}

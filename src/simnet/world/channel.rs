@@ -1,0 +1,397 @@
+//! [`Channel`]: what two nodes share, and the commitment that each of them holds of it (BOLT 2, 3).
+//!
+//! How an HTLC comes into the commitments and out of them again, and when, is the business of
+//! `rounds`; who opens and closes channels, of `funding`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Index, IndexMut};
+
+use crate::ids::{ChannelPoint, NodeId, PaymentHash, Preimage, Scid};
+use crate::rpc::lnrpc::failure::FailureCode;
+use crate::units::{Msat, Sat};
+
+use super::payment::{Failure, Hop};
+
+/// What a commitment transaction with anchors weighs without an HTLC (BOLT 3).
+pub(crate) const COMMITMENT_WEIGHT: u64 = 1_124;
+/// What each HTLC on it adds that is not dust (BOLT 3).
+pub(crate) const HTLC_WEIGHT: u64 = 172;
+/// What the opener sets aside for the two anchors.
+pub(crate) const ANCHORS: Sat = Sat::new(660);
+/// What an output must be worth to be there at all.
+pub(crate) const DUST_LIMIT: Sat = Sat::new(354);
+/// What a commitment transaction pays, in sat per 1,000 weight: lnd's most for channels with anchors.
+pub(crate) const FEE_PER_KW: u64 = 2_500;
+/// The least HTLC that an end accepts.
+pub(crate) const HTLC_MIN: Msat = Msat::new(1);
+/// How many HTLCs each end may have offered at once.
+pub(crate) const HTLCS_MAX: u32 = 483;
+/// For how many blocks the money of an end that closes by force is locked.
+pub(crate) const CSV_DELAY: u32 = 144;
+
+/// An end of a channel.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd)]
+pub(crate) enum Side {
+    /// Who opened and funded it, and pays for its commitment transactions.
+    Opener,
+    /// The other.
+    Acceptor,
+}
+
+impl Side {
+    /// Both of them.
+    pub(crate) const ALL: [Self; 2] = [Self::Opener, Self::Acceptor];
+
+    /// The other end.
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::Opener => Self::Acceptor,
+            Self::Acceptor => Self::Opener,
+        }
+    }
+}
+
+/// One of something for each end.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Both<T> {
+    /// The opener's.
+    pub(crate) opener: T,
+    /// The acceptor's.
+    pub(crate) acceptor: T,
+}
+
+impl<T> Index<Side> for Both<T> {
+    type Output = T;
+
+    fn index(&self, side: Side) -> &T {
+        match side {
+            Side::Opener => &self.opener,
+            Side::Acceptor => &self.acceptor,
+        }
+    }
+}
+
+impl<T> IndexMut<Side> for Both<T> {
+    fn index_mut(&mut self, side: Side) -> &mut T {
+        match side {
+            Side::Opener => &mut self.opener,
+            Side::Acceptor => &mut self.acceptor,
+        }
+    }
+}
+
+/// A channel at any time of its life.
+#[derive(Clone, Debug)]
+pub(crate) struct Channel {
+    /// Its funding output: its name.
+    pub(crate) point: ChannelPoint,
+    /// Who shares it.
+    pub(crate) ends: Both<NodeId>,
+    /// What it was funded with.
+    pub(crate) capacity: Sat,
+    /// Whether it is announced to nobody.
+    pub(crate) is_private: bool,
+    /// How far it has come.
+    pub(crate) phase: Phase,
+    /// Its short id, once its funding is in a block.
+    pub(crate) scid: Option<Scid>,
+    /// Whether HTLCs can be added: it is open, and both ends are up and connected.
+    pub(crate) is_active: bool,
+    /// What each end asks of those that it forwards over it.
+    pub(crate) policies: Both<Policy>,
+    /// The state as each end holds it, signed by the other.
+    pub(crate) commitments: Both<Commitment>,
+    /// What each end has sent over it and the other has taken.
+    pub(crate) sent: Both<Msat>,
+    /// How many HTLCs each end has ever offered.
+    pub(crate) offered: Both<u64>,
+    /// The HTLCs that are not out of both commitments yet.
+    pub(crate) htlcs: BTreeMap<HtlcId, Htlc>,
+}
+
+/// How far a channel has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Phase {
+    /// Its funding transaction is not in a block.
+    Pending,
+    /// It is, and the ends are telling each other so.
+    Confirmed,
+    /// It can be used.
+    Open,
+    /// Its closing transaction is not in a block.
+    Closing(Closing),
+    /// It is in the block of this height.
+    Closed(Closing, u32),
+}
+
+/// How a channel is closed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Closing {
+    /// The closing transaction, as it is displayed.
+    pub(crate) txid: [u8; 32],
+    /// Whether one end closed it without the other.
+    pub(crate) is_forced: bool,
+    /// What each end gets of it.
+    pub(crate) paid: Both<Sat>,
+}
+
+/// What an end asks of HTLCs that it is to send over the channel (BOLT 7).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Policy {
+    /// What each costs.
+    pub(crate) fee_base: Msat,
+    /// And what a million msat of it costs besides.
+    pub(crate) fee_ppm: u64,
+    /// How many blocks it wants between what it gives and what it gets.
+    pub(crate) time_lock_delta: u32,
+    /// The least that it forwards.
+    pub(crate) htlc_min: Msat,
+    /// The most.
+    pub(crate) htlc_max: Msat,
+}
+
+impl Policy {
+    /// What it asks for forwarding `amount`.
+    pub(crate) fn fee(&self, amount: Msat) -> Msat {
+        let part = u128::from(amount.msat()) * u128::from(self.fee_ppm) / 1_000_000;
+        self.fee_base.saturating_add(Msat::new(u64::try_from(part).unwrap_or(u64::MAX)))
+    }
+}
+
+/// The state of a channel as one end holds it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Commitment {
+    /// How often it was replaced: LND's `num_updates`.
+    pub(crate) height: u64,
+    /// What each end has in it, before the opener has paid for the transaction.
+    pub(crate) balances: Both<Msat>,
+    /// The HTLCs in it.
+    pub(crate) htlcs: BTreeSet<HtlcId>,
+}
+
+/// An HTLC of a channel: whose it is, and which of theirs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd)]
+pub(crate) struct HtlcId {
+    /// Who offered it, and pays.
+    pub(crate) offerer: Side,
+    /// How many that end had offered before.
+    pub(crate) index: u64,
+}
+
+/// Money on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct Htlc {
+    /// What it is locked to.
+    pub(crate) hash: PaymentHash,
+    /// How much it is.
+    pub(crate) amount: Msat,
+    /// The height at which it is given back.
+    pub(crate) expiry: u32,
+    /// Where its offerer had it from.
+    pub(crate) origin: Origin,
+    /// What its receiver is told, and the hops beyond; one only at the end.
+    pub(crate) hops: Vec<Hop>,
+    /// What it shows the payee.
+    pub(crate) shown: Shown,
+    /// How many nodes it has passed, the payer included.
+    pub(crate) depth: u32,
+    /// How far it has come.
+    pub(crate) stage: Stage,
+    /// How it ends, once its receiver has said so.
+    pub(crate) end: Option<End>,
+}
+
+/// Where the offerer of an HTLC had it from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Origin {
+    /// It pays, by this attempt.
+    Payment {
+        /// The attempt of its own payment.
+        attempt: u64,
+    },
+    /// It forwards.
+    Forward {
+        /// The channel over which it came.
+        channel: ChannelPoint,
+        /// Its name there.
+        htlc: HtlcId,
+    },
+}
+
+/// What a payee is shown with an HTLC, to tell whether it is meant (BOLT 4 `payment_data`).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Shown {
+    /// The invoice's secret.
+    pub(crate) secret: Option<[u8; 32]>,
+    /// What all parts come to.
+    pub(crate) total: Msat,
+}
+
+/// How an HTLC ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum End {
+    /// Its receiver takes it.
+    Settled(Preimage),
+    /// It is given back.
+    Failed(Failure),
+}
+
+/// How far an HTLC has come: who has signed what.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Stage {
+    /// It is told to the receiver, and in no commitment.
+    Told,
+    /// It is in the receiver's commitment.
+    InReceivers,
+    /// It is in both, but the receiver does not know that.
+    InBoth,
+    /// It is in both for good: its receiver may decide about it.
+    LockedIn,
+    /// Its receiver has said how it ends.
+    Ended,
+    /// It is out of its offerer's commitment, and not out of the receiver's.
+    InReceiversOnly,
+}
+
+/// Why a channel does not carry an HTLC.
+pub(crate) type Refused = (FailureCode, &'static str);
+
+impl Channel {
+    /// The end that `node` is, if it is one.
+    pub(crate) fn side(&self, node: NodeId) -> Option<Side> {
+        Side::ALL.into_iter().find(|side| self.ends[*side] == node)
+    }
+
+    /// Whether it is listed among the open channels.
+    pub(crate) const fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open)
+    }
+
+    /// What each end may never go below: 1 % of the capacity, as lnd asks.
+    pub(crate) fn reserve(&self) -> Msat {
+        Sat::new((self.capacity.sat() / 100).max(DUST_LIMIT.sat())).msat()
+    }
+
+    /// The most that each end may have on its way at once.
+    pub(crate) fn in_flight_max(&self) -> Msat {
+        self.capacity.msat().saturating_sub(self.reserve())
+    }
+
+    /// What the opener pays for the commitment transaction that `holder` has.
+    pub(crate) fn commit_fee(&self, holder: Side) -> Sat {
+        fee(self.weight(holder))
+    }
+
+    /// What the commitment transaction that `holder` has weighs.
+    pub(crate) fn weight(&self, holder: Side) -> u64 {
+        let ids = self.commitments[holder].htlcs.iter();
+        let worth = ids.filter(|id| !is_dust(self.htlcs[id].amount)).count();
+        COMMITMENT_WEIGHT + HTLC_WEIGHT * u64::try_from(worth).unwrap_or(u64::MAX)
+    }
+
+    /// What `whose` end has in the commitment of `holder`, in sat, as LND tells it: the opener's
+    /// share is what is left after the fee and the anchors.
+    pub(crate) fn balance(&self, holder: Side, whose: Side) -> Sat {
+        let balance = self.commitments[holder].balances[whose];
+        let costs = match whose {
+            Side::Opener => self.commit_fee(holder).msat().saturating_add(ANCHORS.msat()),
+            Side::Acceptor => Msat::ZERO,
+        };
+        balance.saturating_sub(costs).sat()
+    }
+
+    /// What `offerer` has on its way to the other end, not yet settled for good.
+    pub(crate) fn in_flight(&self, offerer: Side) -> Msat {
+        let own = self.htlcs.iter().filter(|(id, _)| id.offerer == offerer);
+        own.map(|(_, htlc)| htlc.amount).sum()
+    }
+
+    /// What `offerer` could send in one HTLC, by its own commitment and what is told and not in it.
+    pub(crate) fn sendable(&self, offerer: Side) -> Msat {
+        let held = &self.commitments[offerer];
+        let fresh = |(id, htlc): (&HtlcId, &Htlc)| {
+            let is_mine = id.offerer == offerer && htlc.end.is_none();
+            (is_mine && !held.htlcs.contains(id)).then_some(htlc.amount)
+        };
+        let told: Msat = self.htlcs.iter().filter_map(fresh).sum();
+        let mut left = held.balances[offerer].saturating_sub(told).saturating_sub(self.reserve());
+        if offerer == Side::Opener {
+            // The fee with this HTLC on it, and as much again in case fees rise (lnd's fee buffer).
+            let weight = self.weight(offerer) + HTLC_WEIGHT;
+            let buffer = fee(2 * (weight + HTLC_WEIGHT));
+            left = left.saturating_sub(buffer.msat()).saturating_sub(ANCHORS.msat());
+        }
+        let in_flight_left = self.in_flight_max().saturating_sub(self.in_flight(offerer));
+        left.min(in_flight_left)
+    }
+
+    /// Whether `offerer` can add an HTLC of `amount`; else why not.
+    pub(crate) fn carries(&self, offerer: Side, amount: Msat) -> Result<(), Refused> {
+        let policy = &self.policies[offerer];
+        let own = self.htlcs.keys().filter(|id| id.offerer == offerer).count();
+        if !self.is_active {
+            return Err((FailureCode::UnknownNextPeer, "UnknownNextPeer"));
+        }
+        if amount < policy.htlc_min.max(HTLC_MIN) {
+            return Err((FailureCode::AmountBelowMinimum, "AmountBelowMinimum"));
+        }
+        let is_full = u32::try_from(own).is_ok_and(|own| own >= HTLCS_MAX);
+        if amount > policy.htlc_max || amount > self.sendable(offerer) || is_full {
+            return Err((FailureCode::TemporaryChannelFailure, "insufficient bandwidth"));
+        }
+        Ok(())
+    }
+
+    /// All that is in it, which no HTLC changes: what was put into it.
+    pub(crate) fn whole(&self, holder: Side) -> Msat {
+        let held = &self.commitments[holder];
+        let pending: Msat = held.htlcs.iter().map(|id| self.htlcs[id].amount).sum();
+        let sides = held.balances.opener.saturating_add(held.balances.acceptor);
+        sides.saturating_add(pending)
+    }
+
+    /// Puts an HTLC into the commitment of `holder`.
+    pub(super) fn put(&mut self, holder: Side, id: HtlcId) {
+        let amount = self.htlcs[&id].amount;
+        let held = &mut self.commitments[holder];
+        let balance = &mut held.balances[id.offerer];
+        *balance = balance.saturating_sub(amount);
+        held.htlcs.insert(id);
+        held.height += 1;
+        debug_assert_eq!(
+            self.whole(holder),
+            self.capacity.msat(),
+            "{} keeps its money",
+            self.point
+        );
+    }
+
+    /// Takes an HTLC that has its end out of the commitment of `holder`.
+    pub(super) fn take(&mut self, holder: Side, id: HtlcId) {
+        let Htlc { amount, end, .. } = self.htlcs[&id];
+        let gains = match end {
+            Some(End::Settled(_)) => id.offerer.other(),
+            Some(End::Failed(_)) | None => id.offerer,
+        };
+        let held = &mut self.commitments[holder];
+        held.balances[gains] = held.balances[gains].saturating_add(amount);
+        held.htlcs.remove(&id);
+        held.height += 1;
+        debug_assert_eq!(
+            self.whole(holder),
+            self.capacity.msat(),
+            "{} keeps its money",
+            self.point
+        );
+    }
+}
+
+/// Whether an HTLC is worth less than an output of its own.
+pub(crate) fn is_dust(amount: Msat) -> bool {
+    amount.sat() < DUST_LIMIT
+}
+
+/// What a transaction of this weight costs.
+fn fee(weight: u64) -> Sat {
+    Sat::new(FEE_PER_KW * weight / 1_000)
+}

@@ -1,0 +1,355 @@
+//! Payments: begun by a route or an invoice, tried again, and brought to their end.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use lightning_invoice::Bolt11Invoice;
+
+use crate::ids::{NodeId, PaymentHash};
+use crate::rpc::lnrpc::PaymentFailureReason;
+use crate::rpc::lnrpc::failure::FailureCode;
+use crate::units::Msat;
+
+use super::channel::{End, Htlc, Origin, Refused, Shown, Stage};
+use super::notice::{HtlcChange, HtlcEvent, Notice, Part};
+use super::path::{self, Wanted};
+use super::payment::{
+    Attempt, AttemptState, Failure, NewPayment, Payment, PaymentState, Plan, Route,
+};
+use super::{Due, World};
+
+/// Why an HTLC does not go over a channel that is not there.
+pub(super) const NO_CHANNEL: Refused = (FailureCode::UnknownNextPeer, "UnknownNextPeer");
+/// The least part that a payment is split into, as lnd has it.
+const PART_MIN: Msat = Msat::new(10_000_000);
+/// How soon a payment of a node that is down is looked at again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Why a payment is not begun.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub(crate) enum PayError {
+    /// It has arrived.
+    #[error("invoice is already paid")]
+    AlreadyPaid,
+    /// It is on its way.
+    #[error("payment is in transition")]
+    InTransition,
+    /// It was begun, and forgotten: a fault that somebody wants.
+    #[error("the payment was begun, and is never sent")]
+    Forgotten,
+    /// The invoice cannot be paid.
+    #[error("{0}")]
+    Invoice(String),
+    /// The node would pay itself.
+    #[error("self-payments not allowed")]
+    Itself,
+    /// The route leads nowhere.
+    #[error("route must have at least one hop")]
+    NoHops,
+}
+
+impl World {
+    /// A payment of a node.
+    pub(crate) fn payment(&self, node: NodeId, hash: PaymentHash) -> Option<&Payment> {
+        self.node(node)?.payments.get(&hash)
+    }
+
+    /// Sends one HTLC over a given route (`SendToRouteV2`), and returns its attempt.
+    pub(crate) fn send_to_route(
+        &mut self,
+        id: NodeId,
+        hash: PaymentHash,
+        route: Route,
+    ) -> Result<u64, PayError> {
+        if route.hops.is_empty() {
+            return Err(PayError::NoHops);
+        }
+        match self.payment(id, hash).map(|payment| payment.state) {
+            Some(PaymentState::Succeeded(_)) => return Err(PayError::AlreadyPaid),
+            Some(PaymentState::InFlight) => return Err(PayError::InTransition),
+            Some(PaymentState::Failed(_)) | None => {}
+        }
+        self.begin(id, hash, route.arrives(), None);
+        if self.forgets(id) {
+            return Err(PayError::Forgotten);
+        }
+        Ok(self.launch(id, hash, route))
+    }
+
+    /// Begins to pay an invoice (`SendPaymentV2`), by whatever routes and parts it takes.
+    pub(crate) fn send_payment(
+        &mut self,
+        id: NodeId,
+        wanted: NewPayment,
+    ) -> Result<PaymentHash, PayError> {
+        let (hash, plan, amount) = self.plan_payment(wanted)?;
+        if plan.payee == id && !plan.wanted.may_pay_itself {
+            return Err(PayError::Itself);
+        }
+        match self.payment(id, hash).map(|payment| payment.state) {
+            Some(PaymentState::Succeeded(_)) => return Err(PayError::AlreadyPaid),
+            Some(PaymentState::InFlight) => return Err(PayError::InTransition),
+            Some(PaymentState::Failed(_)) | None => {}
+        }
+        self.begin(id, hash, amount, Some(plan));
+        if self.forgets(id) {
+            return Err(PayError::Forgotten);
+        }
+        self.plan(Duration::ZERO, Due::Attempt(id, hash));
+        Ok(hash)
+    }
+
+    /// What a payment of an invoice comes to.
+    fn plan_payment(&self, wanted: NewPayment) -> Result<(PaymentHash, Plan, Msat), PayError> {
+        let fault = |text: String| PayError::Invoice(text);
+        let invoice = Bolt11Invoice::from_str(&wanted.request)
+            .map_err(|error| fault(format!("invalid payment request: {error}")))?;
+        let amount = match invoice.amount_milli_satoshis() {
+            Some(asked) => Msat::new(asked),
+            None if wanted.amount > Msat::ZERO => wanted.amount,
+            None => {
+                return Err(fault(
+                    "amount must be specified when paying a zero amount invoice".into(),
+                ));
+            }
+        };
+        let ends = invoice.duration_since_epoch() + invoice.expiry_time();
+        if ends < Duration::from_millis(self.now.unix_ms()) {
+            return Err(fault("invoice expired".into()));
+        }
+        let payee = NodeId::new(invoice.recover_payee_pub_key().serialize());
+        let hash = PaymentHash::from_slice(invoice.payment_hash().as_ref())
+            .map_err(|error| fault(error.to_string()))?;
+        let cltv = u32::try_from(invoice.min_final_cltv_expiry_delta())
+            .map_err(|error| fault(error.to_string()))?;
+        let plan = Plan {
+            payee,
+            shown: Shown { secret: Some(invoice.payment_secret().0), total: amount },
+            cltv,
+            deadline: self.now + Duration::from_secs(wanted.patience_s.into()),
+            too_much: std::collections::BTreeMap::new(),
+            doomed: None,
+            wanted,
+        };
+        Ok((hash, plan, amount))
+    }
+
+    fn forgets(&self, id: NodeId) -> bool {
+        self.node(id).is_some_and(|node| node.faults.forgets)
+    }
+
+    /// Begins a payment, or begins it anew where it had failed.
+    fn begin(&mut self, id: NodeId, hash: PaymentHash, amount: Msat, plan: Option<Plan>) {
+        let now = self.now;
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        let index = u64::try_from(node.payments.len()).unwrap_or(u64::MAX) + 1;
+        let request = plan.as_ref().map(|plan| plan.wanted.request.clone());
+        let earlier = node.payments.remove(&hash);
+        let payment = Payment {
+            index: earlier.as_ref().map_or(index, |payment| payment.index),
+            hash,
+            amount,
+            request,
+            begun: now,
+            state: PaymentState::InFlight,
+            attempts: earlier.map_or_else(Vec::new, |payment| payment.attempts),
+            plan,
+        };
+        node.payments.insert(hash, payment);
+        self.tell(Notice::Payment { node: id, hash });
+    }
+
+    /// Sends an HTLC on its way.
+    fn launch(&mut self, id: NodeId, hash: PaymentHash, route: Route) -> u64 {
+        self.serial += 1;
+        let (attempt, now) = (self.serial, self.now);
+        let first = route.hops[0];
+        let htlc = Htlc {
+            hash,
+            amount: route.amount,
+            expiry: route.time_lock,
+            origin: Origin::Payment { attempt },
+            hops: route.hops.clone(),
+            shown: route.shown,
+            depth: 1,
+            stage: Stage::Told,
+            end: None,
+        };
+        let tried = Attempt {
+            id: attempt,
+            route,
+            begun: now,
+            state: AttemptState::InFlight,
+            resolved: None,
+        };
+        if let Some(payment) = self.payment_mut(id, hash) {
+            payment.attempts.push(tried);
+        }
+        self.tell(Notice::Payment { node: id, hash });
+        let point = self.channel_by_scid(first.scid).map(|channel| channel.point);
+        let side = point.and_then(|point| self.side_of(point, id));
+        let offered = match (point, side) {
+            (Some(point), Some(side)) => self.offer(point, side, htlc),
+            (_, _) => Err(NO_CHANNEL),
+        };
+        let (index, what) = match offered {
+            Ok(htlc) => (htlc.index, HtlcChange::Forwarded),
+            Err((_, why)) => (0, HtlcChange::LinkFailed(why)),
+        };
+        let outgoing = Some((first.scid, index));
+        let event = HtlcEvent { part: Some(Part::Send), incoming: None, outgoing, what };
+        self.tell(Notice::Htlc { node: id, event });
+        if let Err((code, _)) = offered {
+            self.attempt_ended(id, hash, attempt, End::Failed(Failure { code, source: 0 }));
+        }
+        attempt
+    }
+
+    /// Begins the next attempts of a payment by an invoice, as many as it takes.
+    pub(super) fn attempt(&mut self, id: NodeId, hash: PaymentHash) {
+        if !self.node(id).is_some_and(|node| node.is_up) {
+            self.plan(AGAIN, Due::Attempt(id, hash));
+            return;
+        }
+        let Some(payment) = self.payment(id, hash) else { return };
+        let Some(plan) = payment.plan.clone() else { return };
+        let under_way = payment.attempts.iter().filter(|it| it.state == AttemptState::InFlight);
+        let sent: Msat = under_way.clone().map(|it| it.route.arrives()).sum();
+        let fees: Msat = under_way.clone().map(|it| it.route.fees()).sum();
+        let (parts, left) = (under_way.count(), payment.amount.saturating_sub(sent));
+        if payment.state != PaymentState::InFlight || plan.doomed.is_some() || left == Msat::ZERO {
+            return;
+        }
+        if self.now > plan.deadline {
+            self.doom(id, hash, PaymentFailureReason::FailureReasonTimeout);
+            return;
+        }
+        let parts_left =
+            plan.wanted.parts_max.saturating_sub(u32::try_from(parts).unwrap_or(u32::MAX));
+        let fee_max = plan.wanted.fee_max.saturating_sub(fees);
+        let mut part = left;
+        while parts_left > 0 {
+            let wanted = Wanted { payer: id, plan: &plan, amount: part, fee_max };
+            if let Some(route) = path::find(self, &wanted) {
+                self.launch(id, hash, route);
+                if part < left {
+                    self.plan(Duration::ZERO, Due::Attempt(id, hash));
+                }
+                return;
+            }
+            // In halves, each of whole satoshis, as long as there may be that many parts.
+            let half = Msat::new(part.msat().div_ceil(2)).whole();
+            if half < PART_MIN || parts_left < 2 {
+                break;
+            }
+            part = half;
+        }
+        if parts == 0 {
+            let reason = self.why_no_route(id, left);
+            self.doom(id, hash, reason);
+        }
+    }
+
+    /// Why no way was found for an amount.
+    fn why_no_route(&self, id: NodeId, amount: Msat) -> PaymentFailureReason {
+        let own = self.channels_of(id).filter(|(channel, _)| channel.is_active);
+        let sendable: Msat = own.map(|(channel, side)| channel.sendable(side)).sum();
+        if sendable < amount {
+            PaymentFailureReason::FailureReasonInsufficientBalance
+        } else {
+            PaymentFailureReason::FailureReasonNoRoute
+        }
+    }
+
+    /// An attempt has come to its end.
+    pub(super) fn attempt_ended(&mut self, id: NodeId, hash: PaymentHash, attempt: u64, end: End) {
+        let now = self.now;
+        let Some(payment) = self.payment_mut(id, hash) else { return };
+        let Some(tried) = payment.attempts.iter_mut().find(|it| it.id == attempt) else { return };
+        tried.resolved = Some(now);
+        let reason = match end {
+            End::Settled(preimage) => {
+                tried.state = AttemptState::Settled(preimage);
+                payment.state = PaymentState::Succeeded(preimage);
+                None
+            }
+            End::Failed(failure) => {
+                tried.state = AttemptState::Failed(failure);
+                let route = tried.route.clone();
+                let is_last =
+                    usize::try_from(failure.source).is_ok_and(|it| it >= route.hops.len());
+                match &mut payment.plan {
+                    // lnd tells as much of a route that it was given.
+                    None if is_last => Some(reason_of(failure)),
+                    None => Some(PaymentFailureReason::FailureReasonError),
+                    Some(_) if is_last => Some(reason_of(failure)),
+                    Some(plan) => {
+                        learn(plan, &route, failure);
+                        None
+                    }
+                }
+            }
+        };
+        self.tell(Notice::Payment { node: id, hash });
+        match (reason, end) {
+            (Some(reason), _) => self.doom(id, hash, reason),
+            (None, End::Failed(_)) => self.plan(Duration::ZERO, Due::Attempt(id, hash)),
+            (None, End::Settled(_)) => {}
+        }
+    }
+
+    /// A payment is to be tried no more; it has failed when none of its attempts is on its way.
+    fn doom(&mut self, id: NodeId, hash: PaymentHash, reason: PaymentFailureReason) {
+        let Some(payment) = self.payment_mut(id, hash) else { return };
+        if payment.state != PaymentState::InFlight {
+            return;
+        }
+        let reason = match &mut payment.plan {
+            Some(plan) => *plan.doomed.get_or_insert(reason),
+            None => reason,
+        };
+        if !payment.has_attempts_in_flight() {
+            payment.state = PaymentState::Failed(reason);
+            self.tell(Notice::Payment { node: id, hash });
+        }
+    }
+
+    /// A node that is started again fails what it had begun and never sent.
+    pub(super) fn fail_what_was_never_sent(&mut self, id: NodeId) {
+        let Some(node) = self.nodes.get(&id) else { return };
+        let unsent = node.payments.values().filter(|payment| {
+            payment.state == PaymentState::InFlight && !payment.has_attempts_in_flight()
+        });
+        let unsent: Vec<PaymentHash> = unsent.map(|payment| payment.hash).collect();
+        for hash in unsent {
+            self.doom(id, hash, PaymentFailureReason::FailureReasonError);
+        }
+    }
+
+    fn payment_mut(&mut self, id: NodeId, hash: PaymentHash) -> Option<&mut Payment> {
+        self.nodes.get_mut(&id)?.payments.get_mut(&hash)
+    }
+}
+
+/// Why a payment fails that its payee sent back.
+const fn reason_of(failure: Failure) -> PaymentFailureReason {
+    match failure.code {
+        FailureCode::IncorrectOrUnknownPaymentDetails => {
+            PaymentFailureReason::FailureReasonIncorrectPaymentDetails
+        }
+        _ => PaymentFailureReason::FailureReasonError,
+    }
+}
+
+/// Remembers over which hop an amount did not go.
+fn learn(plan: &mut Plan, route: &Route, failure: Failure) {
+    let Ok(place) = usize::try_from(failure.source) else { return };
+    let Some(hop) = route.hops.get(place) else { return };
+    // What was to go over the hop is what the node before it was told to send on.
+    let amount = match place.checked_sub(1) {
+        Some(before) => route.hops[before].amount,
+        None => route.amount,
+    };
+    let known = plan.too_much.entry((hop.scid, hop.node)).or_insert(amount);
+    *known = (*known).min(amount);
+}
