@@ -5,3 +5,5 @@
 
 #[expect(dead_code, unused_imports, reason = "the server is on its way")]
 pub(crate) mod world;
+
+pub use world::node::{LndVersion, LndVersionError};

@@ -79,10 +79,11 @@ impl World {
             HtlcEvent { part: Some(part), incoming, outgoing: Some((next.scid, index)), what };
         self.tell(Notice::Htlc { node, event });
         // To those before it, a node calls whatever is amiss beyond it a failure of the channel.
-        offered.map(|_| ()).map_err(|(code, _)| match code {
-            FailureCode::AmountBelowMinimum => code,
-            _ => FailureCode::TemporaryChannelFailure,
-        })
+        match offered {
+            Ok(_) => Ok(()),
+            Err((code @ FailureCode::AmountBelowMinimum, _)) => Err(code),
+            Err((_, _)) => Err(FailureCode::TemporaryChannelFailure),
+        }
     }
 
     /// Takes an HTLC for an invoice.

@@ -227,22 +227,16 @@ impl World {
         let parts_left =
             plan.wanted.parts_max.saturating_sub(u32::try_from(parts).unwrap_or(u32::MAX));
         let fee_max = plan.wanted.fee_max.saturating_sub(fees);
-        let mut part = left;
-        while parts_left > 0 {
-            let wanted = Wanted { payer: id, plan: &plan, amount: part, fee_max };
-            if let Some(route) = path::find(self, &wanted) {
-                self.launch(id, hash, route);
-                if part < left {
-                    self.plan(Duration::ZERO, Due::Attempt(id, hash));
-                }
-                return;
+        let route = shares(left, parts_left).find_map(|amount| {
+            path::find(self, &Wanted { payer: id, plan: &plan, amount, fee_max })
+        });
+        if let Some(route) = route {
+            let is_part = route.arrives() < left;
+            self.launch(id, hash, route);
+            if is_part {
+                self.plan(Duration::ZERO, Due::Attempt(id, hash));
             }
-            // In halves, each of whole satoshis, as long as there may be that many parts.
-            let half = Msat::new(part.msat().div_ceil(2)).whole();
-            if half < PART_MIN || parts_left < 2 {
-                break;
-            }
-            part = half;
+            return;
         }
         if parts == 0 {
             let reason = self.why_no_route(id, left);
@@ -331,13 +325,22 @@ impl World {
     }
 }
 
+/// What to try to send at once of what is left: all of it, or else halves of halves in whole
+/// satoshis, as long as there may be several parts.
+fn shares(left: Msat, parts_left: u32) -> impl Iterator<Item = Msat> {
+    let half = move |part: &Msat| {
+        let half = Msat::new(part.msat().div_ceil(2)).whole();
+        (parts_left > 1 && half >= PART_MIN).then_some(half)
+    };
+    std::iter::successors((parts_left > 0).then_some(left), half)
+}
+
 /// Why a payment fails that its payee sent back.
-const fn reason_of(failure: Failure) -> PaymentFailureReason {
-    match failure.code {
-        FailureCode::IncorrectOrUnknownPaymentDetails => {
-            PaymentFailureReason::FailureReasonIncorrectPaymentDetails
-        }
-        _ => PaymentFailureReason::FailureReasonError,
+fn reason_of(failure: Failure) -> PaymentFailureReason {
+    if failure.code == FailureCode::IncorrectOrUnknownPaymentDetails {
+        PaymentFailureReason::FailureReasonIncorrectPaymentDetails
+    } else {
+        PaymentFailureReason::FailureReasonError
     }
 }
 
