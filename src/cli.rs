@@ -15,6 +15,7 @@ mod run;
 mod status;
 mod why;
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -31,6 +32,7 @@ use tracing_subscriber::{EnvFilter, reload as reloading};
 
 use crate::config::{self, Config, ConfigError, LogFormat, LogLevel};
 use crate::daemon::{self, Source};
+use crate::simnet::process;
 
 use door::Door;
 
@@ -116,6 +118,17 @@ enum Command {
         #[arg(long, value_name = "HOST:PORT")]
         listen: SocketAddr,
     },
+    /// Become a program that ends with the process that started it.
+    #[command(hide = true)]
+    Leash {
+        /// That process.
+        parent: u32,
+        /// The program.
+        program: PathBuf,
+        /// What it is told.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Print the JSON schema of the configuration.
     #[command(after_help = "Example: tightrope schema > schema.json")]
     Schema,
@@ -185,6 +198,10 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
             audit::run(command, &files, &mut std::io::stdout().lock())
         }
         Command::Bootstrap { listen } => bootstrap::run(listen),
+        Command::Leash { parent, program, arguments } => {
+            let error = process::on_leash(parent, &program, &arguments);
+            anyhow::bail!("{} does not start: {error}", program.display())
+        }
         Command::Schema => {
             println!("{}", serde_json::to_string_pretty(&config::schema())?);
             Ok(ExitCode::SUCCESS)

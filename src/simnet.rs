@@ -3,7 +3,12 @@
 //! It is for experiments, demonstrations and tests; the daemon does not know of it. What its nodes
 //! do is the business of [`World`](world::World), how they are spoken to that of `server`.
 
+pub mod client;
+mod door;
+pub mod process;
+pub mod real;
 #[expect(dead_code, unused_imports, reason = "the server is on its way")]
 pub(crate) mod world;
 
+pub use self::door::NodeDoor;
 pub use world::node::{LndVersion, LndVersionError};
