@@ -4,6 +4,7 @@
 //! do is the business of [`World`](world::World), how they are spoken to that of `server`.
 
 pub mod client;
+pub mod command;
 mod door;
 pub mod process;
 pub mod real;
