@@ -24,6 +24,7 @@ pub(crate) mod random;
 mod rounds;
 #[cfg(test)]
 mod tests;
+pub(crate) mod traffic;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -37,6 +38,7 @@ use fault::Fault;
 use node::{LndVersion, Node};
 use notice::Notice;
 use random::Random;
+use traffic::Traffic;
 
 pub(crate) use funding::{CloseError, NewChannel, OpenError, Terms};
 pub(crate) use invoices::InvoiceError;
@@ -87,6 +89,8 @@ enum Due {
     PartsMissing(NodeId, PaymentHash, ChannelPoint, HtlcId),
     /// The next attempt of a payment.
     Attempt(NodeId, PaymentHash),
+    /// The next payment of a stream.
+    Traffic(Traffic),
 }
 
 impl World {
@@ -142,6 +146,7 @@ impl World {
                 self.give_up_on_parts(node, hash, channel, htlc);
             }
             Due::Attempt(node, hash) => self.attempt(node, hash),
+            Due::Traffic(traffic) => self.flow(traffic),
         }
         true
     }

@@ -384,6 +384,20 @@ impl Channel {
             self.point
         );
     }
+
+    /// Takes an HTLC out of all commitments, as the channel is closed over it: it is given back
+    /// unless its receiver has said the preimage.
+    pub(super) fn clear(&mut self, id: HtlcId) {
+        let Some(htlc) = self.htlcs.get_mut(&id) else { return };
+        let source = htlc.depth;
+        let code = FailureCode::PermanentChannelFailure;
+        htlc.end.get_or_insert(End::Failed(Failure { code, source }));
+        for holder in Side::ALL {
+            if self.commitments[holder].htlcs.contains(&id) {
+                self.take(holder, id);
+            }
+        }
+    }
 }
 
 /// Whether an HTLC is worth less than an output of its own.

@@ -6,13 +6,9 @@ use crate::ids::{ChannelPoint, NodeId, Scid};
 use crate::units::{Msat, Sat};
 
 use super::chain::Transaction;
-use super::channel::{
-    Both, Channel, Closing, Commitment, DUST_LIMIT, End, Phase, Policy, Side, Stage,
-};
+use super::channel::{Both, Channel, Closing, Commitment, DUST_LIMIT, HtlcId, Phase, Policy, Side};
 use super::notice::{Change, Notice};
-use super::payment::Failure;
 use super::{Due, World};
-use crate::rpc::lnrpc::failure::FailureCode;
 
 /// The least and the most that a channel may hold, as lnd has it without "wumbo".
 pub(crate) const CAPACITY_MIN: Sat = Sat::new(20_000);
@@ -155,13 +151,11 @@ impl World {
             return Err(CloseError::Inactive);
         }
         let holder = channel.side(node).ok_or(CloseError::Unknown)?;
-        let ids: Vec<_> = channel.htlcs.keys().copied().collect();
-        // What is on its way is given back: whoever offered it has it on the chain.
-        let mut balances = channel.commitments[holder].balances;
-        for id in &channel.commitments[holder].htlcs {
-            let back = balances[id.offerer].saturating_add(channel.htlcs[id].amount);
-            balances[id.offerer] = back;
+        let ids: Vec<HtlcId> = channel.htlcs.keys().copied().collect();
+        for id in &ids {
+            channel.clear(*id);
         }
+        let balances = channel.commitments[holder].balances;
         let fee = Sat::new(VBYTES).msat();
         let paid = Both {
             opener: balances.opener.saturating_sub(fee).sat(),
@@ -174,14 +168,6 @@ impl World {
             self.tell_both(point, Change::Inactive);
         }
         for id in ids {
-            let channel = self.channels.get_mut(&point);
-            if let Some(htlc) = channel.and_then(|channel| channel.htlcs.get_mut(&id))
-                && !matches!(htlc.end, Some(End::Settled(_)))
-            {
-                let code = FailureCode::PermanentChannelFailure;
-                htlc.end = Some(End::Failed(Failure { code, source: htlc.depth }));
-                htlc.stage = Stage::Ended;
-            }
             self.forget(point, id);
         }
         self.chain.waiting.push(Transaction::Closing(point));

@@ -1,1 +1,277 @@
-//! What the network does, by itself.
+//! What the network does by itself, at times that nobody waits for.
+
+mod faults;
+mod payments;
+
+use std::time::Duration;
+
+use expect_test::expect;
+
+use super::channel::{Side, Stage};
+use super::invoice::{InvoiceState, Lock, NewInvoice};
+use super::notice::{Change, HtlcChange, Notice};
+use super::payment::{AttemptState, Hop, PaymentState, Route};
+use super::*;
+use crate::ids::Preimage;
+use crate::rpc::lnrpc::failure::FailureCode;
+use crate::simnet::world::channel::Shown;
+use crate::time::whole_ms;
+use crate::units::{Msat, Sat};
+
+/// When everything begins.
+const BEGIN: Time = Time::from_unix_ms(1_800_000_000_000);
+
+/// A network, and the names of what is in it.
+struct Net {
+    world: World,
+    nodes: Vec<NodeId>,
+}
+
+impl Net {
+    /// Nodes of these names, without channels.
+    fn of<const N: usize>(aliases: [&str; N]) -> Self {
+        let mut world = World::new(7, BEGIN);
+        let nodes = aliases.map(|alias| world.add_node(alias, LndVersion::V21)).to_vec();
+        Self { world, nodes }
+    }
+
+    /// Opens a public channel that all know of.
+    fn channel(&mut self, from: usize, to: usize, capacity: u64, push: u64) -> ChannelPoint {
+        let wanted = NewChannel {
+            from: self.nodes[from],
+            to: self.nodes[to],
+            capacity: Sat::new(capacity),
+            push: Sat::new(push),
+            is_private: false,
+            sat_per_vbyte: 2,
+            terms: Terms::default(),
+        };
+        let point = self.world.open(wanted).expect("a channel");
+        for _ in 0..6 {
+            self.world.mine();
+        }
+        self.run(Duration::from_secs(1));
+        self.world.drain_notices();
+        point
+    }
+
+    /// Lets time pass; money is never made or lost meanwhile.
+    fn run(&mut self, span: Duration) -> Vec<(u64, Notice)> {
+        let begin = self.world.now;
+        let end = begin + span;
+        let mut told = Vec::new();
+        loop {
+            let now = whole_ms(self.world.now.since(begin));
+            told.extend(self.world.drain_notices().into_iter().map(|notice| (now, notice)));
+            self.conserves();
+            if !self.world.step(end) {
+                break;
+            }
+        }
+        self.world.set_now(end);
+        told
+    }
+
+    /// In each commitment of each channel is what was put into it.
+    fn conserves(&self) {
+        for channel in self.world.channels.values() {
+            for side in Side::ALL {
+                assert_eq!(channel.whole(side), channel.capacity.msat(), "{}", channel.point);
+            }
+        }
+    }
+
+    /// An invoice of a node, in sat.
+    fn invoice(&mut self, payee: usize, sat: u64) -> (PaymentHash, [u8; 32], String) {
+        self.locked(payee, sat, Lock::Own)
+    }
+
+    fn locked(&mut self, payee: usize, sat: u64, lock: Lock) -> (PaymentHash, [u8; 32], String) {
+        let wanted = NewInvoice {
+            memo: "a test".to_owned(),
+            amount: Sat::new(sat).msat(),
+            to_live: None,
+            cltv: None,
+            is_private: false,
+            lock,
+        };
+        let made = self.world.add_invoice(self.nodes[payee], wanted).expect("an invoice");
+        (made.hash, made.secret, made.request.clone())
+    }
+
+    /// Sends an HTLC for an invoice over exactly one channel.
+    fn send(&mut self, from: usize, over: ChannelPoint, sat: u64, due: (PaymentHash, [u8; 32])) {
+        let payer = self.nodes[from];
+        let channel = &self.world.channels[&over];
+        let payee = channel.ends[channel.side(payer).expect("an end").other()];
+        let (amount, expiry) = (Sat::new(sat).msat(), self.world.chain.height + 83);
+        let scid = channel.scid.expect("a channel with an id");
+        let route = Route {
+            time_lock: expiry,
+            amount,
+            hops: vec![Hop { scid, node: payee, amount, expiry }],
+            shown: Shown { secret: Some(due.1), total: amount },
+        };
+        self.world.send_to_route(payer, due.0, route).expect("an attempt");
+    }
+
+    /// How a payment of a node stands.
+    fn state(&self, payer: usize, hash: PaymentHash) -> PaymentState {
+        self.world.payment(self.nodes[payer], hash).expect("a payment").state
+    }
+
+    /// Why the last attempt of a payment failed.
+    fn failure(&self, payer: usize, hash: PaymentHash) -> (FailureCode, u32) {
+        let payment = self.world.payment(self.nodes[payer], hash).expect("a payment");
+        match payment.attempts.last().expect("an attempt").state {
+            AttemptState::Failed(failure) => (failure.code, failure.source),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What the ends of a channel have by the first one's word, in sat.
+    fn balances(&self, point: ChannelPoint) -> (u64, u64) {
+        let channel = &self.world.channels[&point];
+        let of = |whose| channel.balance(Side::Opener, whose).sat();
+        (of(Side::Opener), of(Side::Acceptor))
+    }
+
+    fn name(&self, node: NodeId) -> &str {
+        &self.world.node(node).expect("a node").alias
+    }
+
+    /// What was told, a line each.
+    fn lines(&self, told: &[(u64, Notice)]) -> String {
+        let line = |(at, notice): &(u64, Notice)| match notice {
+            Notice::Commitment { node, channel } => {
+                let channel = &self.world.channels[channel];
+                format!("{at} {} commitment of {}\n", self.name(*node), channel.capacity)
+            }
+            Notice::Channel { node, change, .. } => {
+                format!("{at} {} {change:?}\n", self.name(*node))
+            }
+            Notice::Htlc { node, event } => {
+                let part = event.part.map_or_else(|| "-".to_owned(), |part| format!("{part:?}"));
+                format!("{at} {} htlc {part} {:?}\n", self.name(*node), event.what)
+            }
+            Notice::Invoice { node, .. } => format!("{at} {} invoice\n", self.name(*node)),
+            Notice::Payment { node, .. } => format!("{at} {} payment\n", self.name(*node)),
+        };
+        told.iter().map(line).collect()
+    }
+}
+
+#[test]
+fn a_payment_takes_two_rounds_of_commitments_in_the_order_of_lnd() {
+    let mut net = Net::of(["alice", "bob"]);
+    let point = net.channel(0, 1, 1_000_000, 500_000);
+    let (hash, secret, _) = net.invoice(1, 100_000);
+    net.world.drain_notices();
+    net.send(0, point, 100_000, (hash, secret));
+    let told = net.run(Duration::from_millis(90));
+    expect![[r#"
+        0 alice payment
+        0 alice payment
+        0 alice htlc Send Forwarded
+        62 bob commitment of 1000000 sat
+        77 alice commitment of 1000000 sat
+    "#]]
+    .assert_eq(&net.lines(&told));
+    let pending = &net.world.channels[&point];
+    assert_eq!(pending.htlcs.values().next().expect("one").stage, Stage::InBoth);
+    // The opener pays for the HTLC on its commitment while that is there.
+    assert_eq!(net.balances(point), (396_100, 500_000));
+    let told = net.run(Duration::from_secs(1));
+    expect![[r#"
+        2 bob invoice
+        2 bob htlc Receive Settled
+        4 alice htlc Send Settled
+        4 alice payment
+        19 alice commitment of 1000000 sat
+        34 bob commitment of 1000000 sat
+        34 bob htlc - Final { is_settled: true }
+    "#]].assert_eq(&net.lines(&told));
+    assert!(matches!(net.state(0, hash), PaymentState::Succeeded(_)));
+    assert_eq!(net.balances(point), (396_530, 600_000));
+    let heights = net.world.channels[&point].commitments.clone();
+    assert_eq!((heights.opener.height, heights.acceptor.height), (2, 2));
+}
+
+#[test]
+fn a_channel_is_opened_announced_and_closed_on_the_chain() {
+    let mut net = Net::of(["alice", "bob"]);
+    let wanted = NewChannel {
+        from: net.nodes[0],
+        to: net.nodes[1],
+        capacity: Sat::new(1_000_000),
+        push: Sat::new(400_000),
+        is_private: false,
+        sat_per_vbyte: 2,
+        terms: Terms::default(),
+    };
+    let point = net.world.open(wanted).expect("a channel");
+    let mut told = net.run(Duration::from_secs(1));
+    net.world.mine();
+    told.extend(net.run(Duration::from_secs(1)));
+    net.world.close(net.nodes[1], point, false).expect("a close");
+    net.world.mine();
+    told.extend(net.run(Duration::from_secs(1)));
+    let changes: Vec<Change> = told
+        .iter()
+        .filter_map(|(_, notice)| match notice {
+            Notice::Channel { node, change, .. } if *node == net.nodes[0] => Some(*change),
+            _ => None,
+        })
+        .collect();
+    use Change::{Active, Closed, Inactive, Open, PendingOpen, Resolved};
+    assert_eq!(changes, [PendingOpen, Open, Active, Inactive, Closed, Resolved]);
+    let on_chain = |place: usize| net.world.node(net.nodes[place]).expect("a node").confirmed;
+    // Alice has paid for both transactions.
+    assert_eq!(on_chain(0), Sat::new(1_000_000_000 - 400_000 - 2 * 154 - 154));
+    assert_eq!(on_chain(1), Sat::new(1_000_400_000));
+}
+
+#[test]
+fn what_a_channel_cannot_be_is_refused() {
+    let mut net = Net::of(["alice", "bob"]);
+    let wanted = NewChannel {
+        from: net.nodes[0],
+        to: net.nodes[1],
+        capacity: Sat::new(1_000_000),
+        push: Sat::new(0),
+        is_private: false,
+        sat_per_vbyte: 2,
+        terms: Terms::default(),
+    };
+    let mut check = |wanted: NewChannel, expected: &str| {
+        let error = net.world.open(wanted).expect_err("no channel");
+        assert_eq!(error.to_string(), expected);
+    };
+    check(
+        NewChannel { capacity: Sat::new(19_999), ..wanted },
+        "channel is too small, the minimum channel size is: 20000 sat, requested 19999 sat",
+    );
+    check(
+        NewChannel { capacity: Sat::new(16_777_216), ..wanted },
+        "funding amount is too large, the max channel size is: 16777215 sat, requested 16777216 sat",
+    );
+    check(
+        NewChannel { push: Sat::new(995_000), ..wanted },
+        "amount pushed to remote peer for initial state must be below the local funding amount",
+    );
+    check(NewChannel { to: wanted.from, ..wanted }, &format!("peer {} is not online", wanted.from));
+}
+
+#[test]
+fn the_same_seed_is_the_same_network() {
+    let story = |seed| {
+        let mut world = World::new(seed, BEGIN);
+        let nodes = ["alice", "bob"].map(|alias| world.add_node(alias, LndVersion::V21));
+        let mut net = Net { world, nodes: nodes.to_vec() };
+        let point = net.channel(0, 1, 1_000_000, 500_000);
+        let (_, _, request) = net.invoice(1, 100_000);
+        (point, request, net.nodes)
+    };
+    assert_eq!(story(1), story(1));
+    assert_ne!(story(1).0, story(2).0);
+}

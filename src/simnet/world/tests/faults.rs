@@ -1,0 +1,154 @@
+//! What stands still goes on, and what was never sent is known to be unsent.
+
+use super::*;
+use crate::rpc::lnrpc::PaymentFailureReason;
+use crate::simnet::world::payments::PayError;
+
+/// Alice and Bob, a channel, and 100,000 sat on their way to Bob for `ms`.
+fn on_its_way(ms: u64) -> (Net, ChannelPoint, PaymentHash) {
+    let mut net = Net::of(["alice", "bob"]);
+    let point = net.channel(0, 1, 1_000_000, 500_000);
+    let (hash, secret, _) = net.invoice(1, 100_000);
+    net.send(0, point, 100_000, (hash, secret));
+    net.run(Duration::from_millis(ms));
+    (net, point, hash)
+}
+
+#[test]
+fn a_payee_that_dies_takes_the_payment_up_again_at_any_moment() {
+    for ms in (0..140).step_by(5) {
+        let (mut net, point, hash) = on_its_way(ms);
+        net.world.stop(net.nodes[1]);
+        net.run(Duration::from_secs(10));
+        net.world.start(net.nodes[1]);
+        net.run(Duration::from_secs(2));
+        assert!(matches!(net.state(0, hash), PaymentState::Succeeded(_)), "at {ms} ms");
+        assert!(net.world.channels[&point].htlcs.is_empty(), "at {ms} ms");
+        assert_eq!(net.balances(point).1, 600_000, "at {ms} ms");
+    }
+}
+
+#[test]
+fn a_payer_that_dies_has_paid_or_knows_that_it_has_not() {
+    let mut ends = [0, 0];
+    for ms in (0..140).step_by(5) {
+        let (mut net, point, hash) = on_its_way(ms);
+        net.world.stop(net.nodes[0]);
+        net.run(Duration::from_secs(10));
+        net.world.start(net.nodes[0]);
+        net.run(Duration::from_secs(2));
+        let (arrived, end) = match net.state(0, hash) {
+            PaymentState::Succeeded(_) => (600_000, 0),
+            PaymentState::Failed(_) => (500_000, 1),
+            PaymentState::InFlight => panic!("at {ms} ms"),
+        };
+        ends[end] += 1;
+        assert_eq!(net.balances(point).1, arrived, "at {ms} ms");
+        assert!(net.world.channels[&point].htlcs.is_empty(), "at {ms} ms");
+    }
+    assert!(ends[0] > 0 && ends[1] > 0, "{ends:?}");
+}
+
+#[test]
+fn an_htlc_that_gets_no_answer_waits_for_it() {
+    let mut net = Net::of(["alice", "bob"]);
+    let point = net.channel(0, 1, 1_000_000, 500_000);
+    net.world.stick(net.nodes[0], net.nodes[1], true);
+    let (hash, secret, _) = net.invoice(1, 100_000);
+    net.send(0, point, 100_000, (hash, secret));
+    net.run(Duration::from_secs(3_600));
+    assert_eq!(net.state(0, hash), PaymentState::InFlight);
+    net.world.stick(net.nodes[0], net.nodes[1], false);
+    net.run(Duration::from_secs(1));
+    assert!(matches!(net.state(0, hash), PaymentState::Succeeded(_)));
+}
+
+#[test]
+fn an_htlc_that_is_overdue_closes_its_channel() {
+    let mut net = Net::of(["alice", "bob"]);
+    let point = net.channel(0, 1, 1_000_000, 500_000);
+    net.world.stick(net.nodes[0], net.nodes[1], true);
+    let (hash, secret, _) = net.invoice(1, 100_000);
+    net.send(0, point, 100_000, (hash, secret));
+    net.run(Duration::from_secs(1));
+    for _ in 0..84 {
+        net.world.mine();
+    }
+    net.run(Duration::from_secs(1));
+    let closed = &net.world.channels[&point];
+    assert!(matches!(closed.phase, channel::Phase::Closed(closing, _) if closing.is_forced));
+    let error = PaymentFailureReason::FailureReasonError;
+    assert_eq!(net.state(0, hash), PaymentState::Failed(error));
+}
+
+#[test]
+fn two_that_are_apart_cannot_pay_each_other_until_they_meet() {
+    let (mut net, point, hash) = on_its_way(70);
+    net.world.disconnect(net.nodes[0], net.nodes[1]);
+    net.run(Duration::from_secs(5));
+    assert!(!net.world.channels[&point].is_active);
+    assert_eq!(net.state(0, hash), PaymentState::InFlight);
+    let (other, secret, _) = net.invoice(1, 1_000);
+    net.send(0, point, 1_000, (other, secret));
+    assert_eq!(net.failure(0, other), (FailureCode::UnknownNextPeer, 0));
+    assert!(net.world.connect(net.nodes[1], net.nodes[0]));
+    net.run(Duration::from_secs(2));
+    assert!(matches!(net.state(0, hash), PaymentState::Succeeded(_)));
+}
+
+#[test]
+fn what_a_node_forgot_is_in_flight_until_it_is_restarted() {
+    let mut net = Net::of(["alice", "bob"]);
+    let point = net.channel(0, 1, 1_000_000, 500_000);
+    net.world.add_fault(net.nodes[0], fault::Fault::Forget);
+    let (hash, secret, _) = net.invoice(1, 100_000);
+    let scid = net.world.channels[&point].scid.expect("an id");
+    let (node, amount) = (net.nodes[1], Sat::new(100_000).msat());
+    let route = Route {
+        time_lock: 600,
+        amount,
+        hops: vec![Hop { scid, node, amount, expiry: 600 }],
+        shown: Shown { secret: Some(secret), total: amount },
+    };
+    let answer = net.world.send_to_route(net.nodes[0], hash, route);
+    assert_eq!(answer, Err(PayError::Forgotten));
+    net.run(Duration::from_secs(600));
+    assert_eq!(net.state(0, hash), PaymentState::InFlight);
+    assert!(net.world.payment(net.nodes[0], hash).expect("a payment").attempts.is_empty());
+    net.world.stop(net.nodes[0]);
+    net.world.start(net.nodes[0]);
+    net.run(Duration::from_secs(1));
+    assert!(matches!(net.state(0, hash), PaymentState::Failed(_)));
+}
+
+#[test]
+fn a_node_that_tells_stale_channels_tells_of_no_change() {
+    let mut net = Net::of(["alice", "bob"]);
+    let point = net.channel(0, 1, 1_000_000, 500_000);
+    net.world.add_fault(net.nodes[1], fault::Fault::Stale);
+    let (hash, secret, _) = net.invoice(1, 100_000);
+    net.send(0, point, 100_000, (hash, secret));
+    let told = net.run(Duration::from_secs(1));
+    let of = |place: usize| {
+        let commitment = |(_, notice): &&(u64, Notice)| matches!(notice, Notice::Commitment { node, .. } if *node == net.nodes[place]);
+        told.iter().filter(commitment).count()
+    };
+    assert_eq!((of(0), of(1)), (2, 0));
+    let stale = net.world.node(net.nodes[1]).and_then(|node| node.faults.stale.clone());
+    let stale = stale.expect("a list");
+    assert_eq!(stale[0].balance(Side::Acceptor, Side::Acceptor), Sat::new(500_000));
+    net.world.mend_fault(net.nodes[1], fault::Fault::Stale);
+    assert!(net.world.node(net.nodes[1]).expect("a node").faults.stale.is_none());
+}
+
+#[test]
+fn an_event_names_how_an_htlc_ended_at_its_receiver() {
+    let (mut net, _, _) = on_its_way(0);
+    let told = net.run(Duration::from_secs(1));
+    let finals = told.iter().filter(|(_, notice)| {
+        let settled = HtlcChange::Final { is_settled: true };
+        matches!(notice, Notice::Htlc { node, event } if *node == net.nodes[1]
+            && event.what == settled)
+    });
+    assert_eq!(finals.count(), 1);
+}
