@@ -9,7 +9,7 @@ use expect_test::expect;
 
 use super::channel::{Side, Stage};
 use super::invoice::{InvoiceState, Lock, NewInvoice};
-use super::notice::{Change, HtlcChange, Notice};
+use super::notice::{Change, HtlcChange, Notice, Part};
 use super::payment::{AttemptState, Hop, PaymentState, Route};
 use super::*;
 use crate::ids::Preimage;
@@ -123,10 +123,9 @@ impl Net {
     /// Why the last attempt of a payment failed.
     fn failure(&self, payer: usize, hash: PaymentHash) -> (FailureCode, u32) {
         let payment = self.world.payment(self.nodes[payer], hash).expect("a payment");
-        match payment.attempts.last().expect("an attempt").state {
-            AttemptState::Failed(failure) => (failure.code, failure.source),
-            other => panic!("{other:?}"),
-        }
+        let state = payment.attempts.last().expect("an attempt").state;
+        let AttemptState::Failed(failure) = state else { panic!("{state:?}") };
+        (failure.code, failure.source)
     }
 
     /// What the ends of a channel have by the first one's word, in sat.
@@ -190,7 +189,8 @@ fn a_payment_takes_two_rounds_of_commitments_in_the_order_of_lnd() {
         19 alice commitment of 1000000 sat
         34 bob commitment of 1000000 sat
         34 bob htlc - Final { is_settled: true }
-    "#]].assert_eq(&net.lines(&told));
+    "#]]
+    .assert_eq(&net.lines(&told));
     assert!(matches!(net.state(0, hash), PaymentState::Succeeded(_)));
     assert_eq!(net.balances(point), (396_530, 600_000));
     let heights = net.world.channels[&point].commitments.clone();
@@ -216,13 +216,11 @@ fn a_channel_is_opened_announced_and_closed_on_the_chain() {
     net.world.close(net.nodes[1], point, false).expect("a close");
     net.world.mine();
     told.extend(net.run(Duration::from_secs(1)));
-    let changes: Vec<Change> = told
-        .iter()
-        .filter_map(|(_, notice)| match notice {
-            Notice::Channel { node, change, .. } if *node == net.nodes[0] => Some(*change),
-            _ => None,
-        })
-        .collect();
+    let change = |(_, notice): &(u64, Notice)| {
+        let Notice::Channel { node, change, .. } = notice else { return None };
+        (*node == net.nodes[0]).then_some(*change)
+    };
+    let changes: Vec<Change> = told.iter().filter_map(change).collect();
     use Change::{Active, Closed, Inactive, Open, PendingOpen, Resolved};
     assert_eq!(changes, [PendingOpen, Open, Active, Inactive, Closed, Resolved]);
     let on_chain = |place: usize| net.world.node(net.nodes[place]).expect("a node").confirmed;

@@ -100,7 +100,7 @@ fn two_that_are_apart_cannot_pay_each_other_until_they_meet() {
 fn what_a_node_forgot_is_in_flight_until_it_is_restarted() {
     let mut net = Net::of(["alice", "bob"]);
     let point = net.channel(0, 1, 1_000_000, 500_000);
-    net.world.add_fault(net.nodes[0], fault::Fault::Forget);
+    net.world.add_fault(net.nodes[0], Fault::Forget);
     let (hash, secret, _) = net.invoice(1, 100_000);
     let scid = net.world.channels[&point].scid.expect("an id");
     let (node, amount) = (net.nodes[1], Sat::new(100_000).msat());
@@ -125,7 +125,7 @@ fn what_a_node_forgot_is_in_flight_until_it_is_restarted() {
 fn a_node_that_tells_stale_channels_tells_of_no_change() {
     let mut net = Net::of(["alice", "bob"]);
     let point = net.channel(0, 1, 1_000_000, 500_000);
-    net.world.add_fault(net.nodes[1], fault::Fault::Stale);
+    net.world.add_fault(net.nodes[1], Fault::Stale);
     let (hash, secret, _) = net.invoice(1, 100_000);
     net.send(0, point, 100_000, (hash, secret));
     let told = net.run(Duration::from_secs(1));
@@ -137,7 +137,7 @@ fn a_node_that_tells_stale_channels_tells_of_no_change() {
     let stale = net.world.node(net.nodes[1]).and_then(|node| node.faults.stale.clone());
     let stale = stale.expect("a list");
     assert_eq!(stale[0].balance(Side::Acceptor, Side::Acceptor), Sat::new(500_000));
-    net.world.mend_fault(net.nodes[1], fault::Fault::Stale);
+    net.world.mend_fault(net.nodes[1], Fault::Stale);
     assert!(net.world.node(net.nodes[1]).expect("a node").faults.stale.is_none());
 }
 

@@ -42,7 +42,7 @@ fn who_stands_between_earns_a_fee() {
     assert_eq!(net.balances(far).1, before[1].1 + 100_000);
     let forwarded = told.iter().filter(|(_, notice)| {
         matches!(notice, Notice::Htlc { node, event } if *node == net.nodes[1]
-            && event.part == Some(super::super::notice::Part::Forward))
+            && event.part == Some(Part::Forward))
     });
     assert_eq!(forwarded.count(), 2);
 }
