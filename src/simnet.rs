@@ -6,10 +6,19 @@
 pub mod client;
 pub mod command;
 mod door;
+#[allow(dead_code, reason = "the server is on its way")]
+mod folder;
+#[allow(dead_code, reason = "the server is on its way")]
+mod macaroon;
+#[allow(dead_code, reason = "the server is on its way")]
+mod permissions;
 pub mod process;
 pub mod real;
+#[allow(dead_code, reason = "the server is on its way")]
+mod tls;
 #[expect(dead_code, unused_imports, reason = "the server is on its way")]
 pub(crate) mod world;
 
 pub use self::door::NodeDoor;
+pub use folder::FolderError;
 pub use world::node::{LndVersion, LndVersionError};
