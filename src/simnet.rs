@@ -14,6 +14,7 @@ mod macaroon;
 mod permissions;
 pub mod process;
 pub mod real;
+pub mod scenario;
 #[allow(dead_code, reason = "the server is on its way")]
 mod tls;
 #[expect(dead_code, unused_imports, reason = "the server is on its way")]
@@ -22,3 +23,4 @@ pub(crate) mod world;
 pub use self::door::NodeDoor;
 pub use folder::FolderError;
 pub use world::node::{LndVersion, LndVersionError};
+pub use world::traffic::Sizes;

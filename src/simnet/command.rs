@@ -17,8 +17,8 @@ pub use fault::{FAULTS, Fault, FaultKind};
 pub use words::{Complaint, Misread};
 
 use crate::units::Sat;
-use channel::pair;
-use words::{Words, not, number, sat};
+pub(super) use channel::pair;
+pub(super) use words::{Words, moment, nearest, number, sat, span, span_text};
 
 /// The most blocks that one command mines: two months of them.
 const BLOCKS_MAX: u32 = 10_000;
@@ -106,7 +106,7 @@ impl Command {
             "mine" => Self::Mine {
                 blocks: words.read(|text| {
                     let wanted = "number of blocks: write 1 to 10000";
-                    number(text, 1, BLOCKS_MAX).ok_or_else(|| not(text, wanted))
+                    number(text, 1, BLOCKS_MAX).ok_or_else(|| Complaint::not(text, wanted))
                 })?,
             },
             "fault" if words.take("clear") => {

@@ -10,6 +10,7 @@ mod grafana;
 mod lnd;
 mod operator;
 mod rpc;
+mod scenario;
 mod secrets;
 mod status;
 mod swarm;

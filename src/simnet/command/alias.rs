@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::words::{Complaint, not};
+use super::words::Complaint;
 
 /// The most characters of a name: as many as BOLT 7 has room for.
 const CHARS_MAX: usize = 32;
@@ -18,7 +18,7 @@ impl Alias {
         if (1..=CHARS_MAX).contains(&text.len()) && text.chars().all(is_meant) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(not(text, "name of a node: write 1 to 32 of a to z, 0 to 9 and -"))
+            Err(Complaint::not(text, "name of a node: write 1 to 32 of a to z, 0 to 9 and -"))
         }
     }
 

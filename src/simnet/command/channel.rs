@@ -4,7 +4,7 @@ use std::fmt;
 use std::num::NonZeroU16;
 
 use super::alias::Alias;
-use super::words::{Complaint, Misread, Words, not, number, sat};
+use super::words::{Complaint, Misread, Words, number, sat};
 use crate::units::{Msat, Ppm, Sat};
 
 /// A channel between two nodes.
@@ -29,7 +29,7 @@ impl ChannelName {
             Some((to, nth)) => {
                 let wanted = "channel: write NODE#N with N from 1, such as bob#2";
                 let nth = number(nth, 1, u16::MAX).and_then(NonZeroU16::new);
-                Ok((Alias::read(to)?, Some(nth.ok_or_else(|| not(text, wanted))?)))
+                Ok((Alias::read(to)?, Some(nth.ok_or_else(|| Complaint::not(text, wanted))?)))
             }
         })?;
         differ(words, column, &from, &to)?;
@@ -116,12 +116,12 @@ impl Opening {
             } else if fee.is_none() && words.take("fee") {
                 let base = words.read(|text| {
                     let wanted = "fee: write msat for each payment, such as 1000";
-                    number(text, 0, u64::from(u32::MAX)).ok_or_else(|| not(text, wanted))
+                    number(text, 0, u64::from(u32::MAX)).ok_or_else(|| Complaint::not(text, wanted))
                 })?;
                 let rate = words.read(|text| {
                     let wanted = "fee: write parts per million, such as 100";
                     let rate = number(text, 0, Ppm::ONE.ppm()).and_then(Ppm::new);
-                    rate.ok_or_else(|| not(text, wanted))
+                    rate.ok_or_else(|| Complaint::not(text, wanted))
                 })?;
                 fee = Some(Fee { base: Msat::new(base), rate });
             } else {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::alias::Alias;
 use super::channel::pair;
-use super::words::{Complaint, Misread, Words, moment, not, signed, span, span_text};
+use super::words::{Complaint, Misread, Words, moment, signed, span, span_text};
 
 /// The most blocks by which a height is off.
 const BLOCKS_OFF_MAX: u32 = 100_000;
@@ -143,7 +143,7 @@ impl FaultKind {
 fn blocks(text: &str) -> Result<i32, Complaint> {
     let wanted = "number of blocks: write -3 or +3, at most 100000 either way";
     let blocks = signed(text, BLOCKS_OFF_MAX).and_then(|blocks| i32::try_from(blocks).ok());
-    blocks.ok_or_else(|| not(text, wanted))
+    blocks.ok_or_else(|| Complaint::not(text, wanted))
 }
 
 /// A time with a sign, in milliseconds.
@@ -154,7 +154,7 @@ fn skew(text: &str) -> Result<i64, Complaint> {
     };
     let wanted = "time to be off by: write +90s or -90s, at most 30 days";
     let ms = moment(span).ok().and_then(|span| i64::try_from(span.as_millis()).ok());
-    ms.map(|ms| sign * ms).ok_or_else(|| not(text, wanted))
+    ms.map(|ms| sign * ms).ok_or_else(|| Complaint::not(text, wanted))
 }
 
 impl fmt::Display for Fault {

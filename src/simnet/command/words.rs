@@ -52,6 +52,8 @@ pub enum Complaint {
     },
     /// A node cannot have to do with itself.
     Itself(String),
+    /// A command in the place of a scenario's line.
+    Untimed(String),
 }
 
 impl Misread {
@@ -64,7 +66,8 @@ impl Misread {
             Complaint::Surplus(_)
             | Complaint::Unknown { .. }
             | Complaint::Not { .. }
-            | Complaint::Itself(_) => what.to_string(),
+            | Complaint::Itself(_)
+            | Complaint::Untimed(_) => what.to_string(),
         }
     }
 }
@@ -79,6 +82,9 @@ impl fmt::Display for Complaint {
                 None => write!(f, "`{word}` is no {wanted}; there are {}", known.join(", ")),
             },
             Self::Not { word, wanted } => write!(f, "`{word}` is no {wanted}"),
+            Self::Untimed(word) => {
+                write!(f, "`{word}` wants to know when: write such as at 10s {word} ..")
+            }
             Self::Itself(node) => write!(f, "`{node}` stands on both sides: name two nodes"),
         }
     }
@@ -149,8 +155,13 @@ impl<'a> Words<'a> {
 
     /// The next word, which must be there.
     pub(in crate::simnet) fn word(&mut self) -> Result<Word<'a>, Misread> {
-        let missing = self.misread(self.column, Complaint::Missing);
+        let missing = self.missing();
         self.next().ok_or(missing)
+    }
+
+    /// That a word is missing here.
+    pub(in crate::simnet) const fn missing(&self) -> Misread {
+        self.misread(self.column, Complaint::Missing)
     }
 
     /// The next word, understood.
@@ -190,21 +201,23 @@ impl<'a> Words<'a> {
     }
 }
 
-/// A complaint that `word` is not what was wanted.
-pub(in crate::simnet) fn not(word: &str, wanted: &'static str) -> Complaint {
-    Complaint::Not { word: word.to_owned(), wanted }
+impl Complaint {
+    /// That `word` is not what was wanted.
+    pub(in crate::simnet) fn not(word: &str, wanted: &'static str) -> Self {
+        Self::Not { word: word.to_owned(), wanted }
+    }
 }
 
 /// An amount: whole satoshis, at least one.
 pub(in crate::simnet) fn sat(text: &str) -> Result<Sat, Complaint> {
     let wanted = "amount: write whole satoshis, such as 20000 or 20_000";
-    number(text, 1, SAT_MAX).map(Sat::new).ok_or_else(|| not(text, wanted))
+    number(text, 1, SAT_MAX).map(Sat::new).ok_or_else(|| Complaint::not(text, wanted))
 }
 
 /// A length of time: whole milliseconds, more than none.
 pub(in crate::simnet) fn span(text: &str) -> Result<Duration, Complaint> {
     match moment(text)? {
-        Duration::ZERO => Err(not(text, "length of time: it is none at all")),
+        Duration::ZERO => Err(Complaint::not(text, "length of time: it is none at all")),
         span => Ok(span),
     }
 }
@@ -216,7 +229,7 @@ pub(in crate::simnet) fn moment(text: &str) -> Result<Duration, Complaint> {
     let is_whole =
         |span: &Duration| span.subsec_nanos().is_multiple_of(1_000_000) && *span <= SPAN_MAX;
     let span = parse_span(text).ok().filter(|_| has_unit).filter(is_whole);
-    span.ok_or_else(|| not(text, wanted))
+    span.ok_or_else(|| Complaint::not(text, wanted))
 }
 
 /// A whole number within bounds. Between digits, `_` may stand.

@@ -34,7 +34,7 @@ pub(crate) struct Traffic {
 
 /// How large payments are.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Sizes {
+pub enum Sizes {
     /// Each size from the first to the second is as likely as any other.
     Even(Sat, Sat),
     /// Each order of magnitude is: many are small, few are large.
