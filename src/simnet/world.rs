@@ -33,7 +33,7 @@ use crate::ids::{ChannelPoint, NodeId, PaymentHash, Scid};
 use crate::time::Time;
 
 use chain::Chain;
-use channel::{Channel, HtlcId, Side};
+use channel::{Channel, Htlc, HtlcId, Side};
 use fault::Fault;
 use node::{LndVersion, Node};
 use notice::Notice;
@@ -77,8 +77,10 @@ enum Due {
     Htlc(ChannelPoint, HtlcId),
     /// Its receiver decides.
     Arrival(ChannelPoint, HtlcId),
-    /// Its offerer hears of its end.
+    /// Its offerer hears that it is settled.
     Heard(ChannelPoint, HtlcId),
+    /// Its offerer hears that it has failed, which is in no commitment any more.
+    GivenBack(ChannelPoint, HtlcId, Box<Htlc>),
     /// The ends of a channel have told each other that its funding is in a block.
     Ready(ChannelPoint),
     /// Two nodes have found each other again, or a node is up again.
@@ -139,6 +141,7 @@ impl World {
             Due::Htlc(channel, htlc) => self.advance(channel, htlc),
             Due::Arrival(channel, htlc) => self.arrive(channel, htlc),
             Due::Heard(channel, htlc) => self.hear(channel, htlc),
+            Due::GivenBack(channel, id, htlc) => self.heard(channel, id, &htlc),
             Due::Ready(channel) => self.ready(channel),
             Due::Reconnected(one, other) => self.refresh_channels(one, other),
             Due::Expiry(node, hash) => self.expire(node, hash),
@@ -195,6 +198,27 @@ impl World {
     pub(crate) fn mend_fault(&mut self, id: NodeId, fault: Fault) {
         if let Some(node) = self.nodes.get_mut(&id) {
             node.faults.mend(fault);
+        }
+    }
+
+    /// Mends all that is wrong with a node, or with all of them, and between them.
+    pub(crate) fn mend_all(&mut self, id: Option<NodeId>) {
+        let is_meant = |it: NodeId| id.is_none_or(|id| id == it);
+        for node in self.nodes.values_mut().filter(|node| is_meant(node.id)) {
+            node.faults = fault::Faults::default();
+        }
+        let between = |pairs: &BTreeSet<(NodeId, NodeId)>| -> Vec<(NodeId, NodeId)> {
+            pairs
+                .iter()
+                .copied()
+                .filter(|(one, other)| is_meant(*one) || is_meant(*other))
+                .collect()
+        };
+        for (one, other) in between(&self.stuck) {
+            self.stick(one, other, false);
+        }
+        for (one, other) in between(&self.apart) {
+            self.connect(one, other);
         }
     }
 

@@ -5,12 +5,15 @@ use std::time::Duration;
 use crate::ids::{ChannelPoint, NodeId, PaymentHash};
 use crate::rpc::lnrpc::failure::FailureCode;
 
-use super::channel::{End, Htlc, HtlcId, Origin, Side, Stage};
+use super::channel::{End, Htlc, HtlcId, Origin, Refused, Side, Stage};
 use super::invoice::{Arrival, ArrivalState, Invoice, InvoiceState};
 use super::notice::{HtlcChange, HtlcEvent, Notice, Part};
 use super::payment::Failure;
+use super::payments::NO_CHANNEL;
 use super::{Due, World};
 
+/// What is said to an HTLC that tells nothing.
+const NO_PAYLOAD: Refused = (FailureCode::InvalidOnionPayload, "InvalidOnionPayload");
 /// How long the parts of a payment wait for each other, as lnd has it.
 const PARTS_LIMIT: Duration = Duration::from_secs(120);
 
@@ -31,9 +34,8 @@ impl World {
             [_, _, ..] => self.forward(receiver, point, id, &htlc),
             [_] | [] => self.receive(receiver, point, id, &htlc),
         };
-        if let Err(code) = decided {
-            let failure = Failure { code, source: htlc.depth };
-            self.end(point, id, End::Failed(failure));
+        if let Err((code, why)) = decided {
+            self.fail_back(point, id, code, why);
         }
     }
 
@@ -44,20 +46,23 @@ impl World {
         point: ChannelPoint,
         id: HtlcId,
         htlc: &Htlc,
-    ) -> Result<(), FailureCode> {
+    ) -> Result<(), Refused> {
         let [told, next, ..] = htlc.hops.as_slice() else {
-            return Err(FailureCode::InvalidOnionPayload);
+            return Err(NO_PAYLOAD);
         };
-        let unknown = FailureCode::UnknownNextPeer;
+        let unknown = NO_CHANNEL;
         let onward = self.channel_by_scid(next.scid).ok_or(unknown)?;
         let side = onward.side(node).filter(|side| onward.ends[side.other()] == next.node);
         let side = side.ok_or(unknown)?;
         let (policy, onward) = (onward.policies[side], onward.point);
+        if told.amount < policy.htlc_min {
+            return Err((FailureCode::AmountBelowMinimum, "AmountBelowMinimum"));
+        }
         if htlc.amount < told.amount.saturating_add(policy.fee(told.amount)) {
-            return Err(FailureCode::FeeInsufficient);
+            return Err((FailureCode::FeeInsufficient, "FeeInsufficient"));
         }
         if htlc.expiry < told.expiry.saturating_add(policy.time_lock_delta) {
-            return Err(FailureCode::IncorrectCltvExpiry);
+            return Err((FailureCode::IncorrectCltvExpiry, "IncorrectCltvExpiry"));
         }
         let sent = Htlc {
             amount: told.amount,
@@ -71,19 +76,19 @@ impl World {
         };
         let offered = self.offer(onward, side, sent);
         let (part, incoming) = self.behind(Origin::Forward { channel: point, htlc: id });
-        let (index, what) = match offered {
-            Ok(HtlcId { index, .. }) => (index, HtlcChange::Forwarded),
-            Err((_, why)) => (0, HtlcChange::LinkFailed(why)),
+        let Ok(HtlcId { index, .. }) = offered else {
+            // To those before it, a node calls whatever is amiss beyond it a failure of the channel.
+            return offered
+                .map(|_| ())
+                .map_err(|(_, why)| (FailureCode::TemporaryChannelFailure, why));
         };
-        let event =
-            HtlcEvent { part: Some(part), incoming, outgoing: Some((next.scid, index)), what };
-        self.tell(Notice::Htlc { node, event });
-        // To those before it, a node calls whatever is amiss beyond it a failure of the channel.
-        match offered {
-            Ok(_) => Ok(()),
-            Err((code @ FailureCode::AmountBelowMinimum, _)) => Err(code),
-            Err((_, _)) => Err(FailureCode::TemporaryChannelFailure),
-        }
+        let outgoing = Some((next.scid, index));
+        let what = HtlcChange::Forwarded;
+        self.tell(Notice::Htlc {
+            node,
+            event: HtlcEvent { part: Some(part), incoming, outgoing, what },
+        });
+        Ok(())
     }
 
     /// Takes an HTLC for an invoice.
@@ -93,26 +98,21 @@ impl World {
         point: ChannelPoint,
         id: HtlcId,
         htlc: &Htlc,
-    ) -> Result<(), FailureCode> {
-        let unknown = FailureCode::IncorrectOrUnknownPaymentDetails;
-        let scid = self.channels.get(&point).and_then(|channel| channel.scid).ok_or(unknown)?;
+    ) -> Result<(), Refused> {
+        let scid = self.channels.get(&point).and_then(|channel| channel.scid).ok_or(NO_CHANNEL)?;
         let (now, height) = (self.now, self.chain.height);
-        let told = htlc.hops.first().ok_or(FailureCode::InvalidOnionPayload)?;
+        let told = htlc.hops.first().ok_or(NO_PAYLOAD)?;
         if htlc.amount < told.amount {
-            return Err(FailureCode::FinalIncorrectHtlcAmount);
+            let code = FailureCode::FinalIncorrectHtlcAmount;
+            return Err((code, "FinalIncorrectHtlcAmount"));
         }
         if htlc.expiry < told.expiry {
-            return Err(FailureCode::FinalIncorrectCltvExpiry);
+            let code = FailureCode::FinalIncorrectCltvExpiry;
+            return Err((code, "FinalIncorrectCltvExpiry"));
         }
         let invoice = self.nodes.get_mut(&node).and_then(|node| node.invoices.get_mut(&htlc.hash));
-        let invoice = invoice.ok_or(unknown)?;
-        let is_meant = invoice.state == InvoiceState::Open
-            && htlc.shown.secret == Some(invoice.secret)
-            && htlc.shown.total >= invoice.amount
-            && htlc.expiry >= height.saturating_add(invoice.cltv);
-        if !is_meant {
-            return Err(unknown);
-        }
+        let invoice = invoice.ok_or_else(|| unknown("invoice not found"))?;
+        judge(invoice, htlc, height)?;
         invoice.htlcs.push(Arrival {
             channel: point,
             htlc: id,
@@ -178,7 +178,8 @@ impl World {
         let ends = resolve(invoice, ArrivalState::Canceled, now);
         self.tell(Notice::Invoice { node, hash });
         for (channel, htlc) in ends {
-            self.fail_back(channel, htlc, FailureCode::IncorrectOrUnknownPaymentDetails);
+            let (code, why) = unknown("canceled");
+            self.fail_back(channel, htlc, code, why);
         }
     }
 
@@ -200,12 +201,22 @@ impl World {
         let Some(part) = waiting.find(is_it) else { return };
         part.state = ArrivalState::Canceled;
         part.resolved = Some(now);
-        self.fail_back(channel, id, FailureCode::MppTimeout);
+        self.fail_back(channel, id, FailureCode::MppTimeout, "mpp timeout");
     }
 
-    fn fail_back(&mut self, point: ChannelPoint, id: HtlcId, code: FailureCode) {
-        let htlc = self.channels.get(&point).and_then(|channel| channel.htlcs.get(&id));
-        let Some(source) = htlc.map(|htlc| htlc.depth) else { return };
+    /// Gives an HTLC back.
+    fn fail_back(&mut self, point: ChannelPoint, id: HtlcId, code: FailureCode, why: &'static str) {
+        let Some(channel) = self.channels.get(&point) else { return };
+        let Some(htlc) = channel.htlcs.get(&id) else { return };
+        let (source, node) = (htlc.depth, Self::receiver(channel, id));
+        let is_last = htlc.hops.len() < 2;
+        let event = HtlcEvent {
+            part: Some(if is_last { Part::Receive } else { Part::Forward }),
+            incoming: channel.scid.map(|scid| (scid, id.index)),
+            outgoing: htlc.hops.get(1).map(|next| (next.scid, 0)),
+            what: HtlcChange::LinkFailed(why),
+        };
+        self.tell(Notice::Htlc { node, event });
         self.end(point, id, End::Failed(Failure { code, source }));
     }
 
@@ -241,6 +252,27 @@ impl World {
     pub(super) fn side_of(&self, point: ChannelPoint, node: NodeId) -> Option<Side> {
         self.channels.get(&point).and_then(|channel| channel.side(node))
     }
+}
+
+/// What a payee says to whatever it is not owed, lest anybody finds out what it is.
+const fn unknown(why: &'static str) -> Refused {
+    (FailureCode::IncorrectOrUnknownPaymentDetails, why)
+}
+
+/// Whether an HTLC is meant for an invoice; else why not, in lnd's words.
+fn judge(invoice: &Invoice, htlc: &Htlc, height: u32) -> Result<(), Refused> {
+    let why = if invoice.state != InvoiceState::Open {
+        "invoice no longer open"
+    } else if htlc.shown.secret != Some(invoice.secret) {
+        "payment address mismatch"
+    } else if htlc.shown.total < invoice.amount {
+        "mpp total amount below invoice amount"
+    } else if htlc.expiry < height.saturating_add(invoice.cltv) {
+        "expiry too soon"
+    } else {
+        return Ok(());
+    };
+    Err(unknown(why))
 }
 
 /// What a node's clock shows that is off by so much.

@@ -10,24 +10,32 @@ use crate::ids::{ChannelPoint, NodeId, PaymentHash, Preimage, Scid};
 use crate::rpc::lnrpc::failure::FailureCode;
 use crate::units::{Msat, Sat};
 
+use super::funding::CAPACITY_MAX;
 use super::payment::{Failure, Hop};
 
-/// What a commitment transaction with anchors weighs without an HTLC (BOLT 3).
-pub(crate) const COMMITMENT_WEIGHT: u64 = 1_124;
-/// What each HTLC on it adds that is not dust (BOLT 3).
-pub(crate) const HTLC_WEIGHT: u64 = 172;
-/// What the opener sets aside for the two anchors.
-pub(crate) const ANCHORS: Sat = Sat::new(660);
+/// What fees are reckoned for where a commitment transaction has anchors and no HTLC (BOLT 3).
+const COMMITMENT_WEIGHT: u64 = 1_124;
+/// What such a transaction weighs, as lnd tells it.
+const TOLD_WEIGHT: u64 = 1_116;
+/// What each HTLC on it adds that is not dust, and each end that has something (BOLT 3).
+const OUTPUT_WEIGHT: u64 = 172;
+/// What the opener sets aside for an anchor.
+const ANCHOR: Sat = Sat::new(330);
 /// What an output must be worth to be there at all.
 pub(crate) const DUST_LIMIT: Sat = Sat::new(354);
-/// What a commitment transaction pays, in sat per 1,000 weight: lnd's most for channels with anchors.
-pub(crate) const FEE_PER_KW: u64 = 2_500;
+/// What a commitment transaction pays, in sat per 1,000 weight: what lnd finds on a quiet chain.
+pub(crate) const FEE_PER_KW: u64 = 500;
+/// For how many blocks the money of an end that closes by force is locked at the least, and at the
+/// most, where the channel is as large as can be.
+const CSV_DELAYS: (u64, u64) = (144, 2_016);
+/// The soonest that an HTLC may be given back, in blocks from the newest one.
+const EXPIRY_MIN: u32 = 3;
+/// The latest.
+const EXPIRY_MAX: u32 = 2_016;
 /// The least HTLC that an end accepts.
 pub(crate) const HTLC_MIN: Msat = Msat::new(1);
 /// How many HTLCs each end may have offered at once.
 pub(crate) const HTLCS_MAX: u32 = 483;
-/// For how many blocks the money of an end that closes by force is locked.
-pub(crate) const CSV_DELAY: u32 = 144;
 
 /// An end of a channel.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd)]
@@ -101,12 +109,21 @@ pub(crate) struct Channel {
     pub(crate) policies: Both<Policy>,
     /// The state as each end holds it, signed by the other.
     pub(crate) commitments: Both<Commitment>,
-    /// What each end has sent over it and the other has taken.
-    pub(crate) sent: Both<Msat>,
+    /// What each end knows to have gone over it.
+    pub(crate) moved: Both<Moved>,
     /// How many HTLCs each end has ever offered.
     pub(crate) offered: Both<u64>,
     /// The HTLCs that are not out of both commitments yet.
     pub(crate) htlcs: BTreeMap<HtlcId, Htlc>,
+}
+
+/// What an end has sent over a channel and received, all in all.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Moved {
+    /// What the other end has taken.
+    pub(crate) sent: Msat,
+    /// What it has taken itself.
+    pub(crate) received: Msat,
 }
 
 /// How far a channel has come.
@@ -277,16 +294,41 @@ impl Channel {
         self.capacity.msat().saturating_sub(self.reserve())
     }
 
-    /// What the opener pays for the commitment transaction that `holder` has.
-    pub(crate) fn commit_fee(&self, holder: Side) -> Sat {
-        fee(self.weight(holder))
+    /// For how many blocks the money of an end that closes by force is locked: the more, the more
+    /// there is.
+    pub(crate) fn csv_delay(&self) -> u32 {
+        let (least, most) = CSV_DELAYS;
+        let delay = most * self.capacity.sat() / CAPACITY_MAX.sat();
+        u32::try_from(delay.clamp(least, most)).unwrap_or(u32::MAX)
     }
 
-    /// What the commitment transaction that `holder` has weighs.
+    /// What the commitment transaction that `holder` has weighs, as lnd tells it.
     pub(crate) fn weight(&self, holder: Side) -> u64 {
-        let ids = self.commitments[holder].htlcs.iter();
-        let worth = ids.filter(|id| !is_dust(self.htlcs[id].amount)).count();
-        COMMITMENT_WEIGHT + HTLC_WEIGHT * u64::try_from(worth).unwrap_or(u64::MAX)
+        let absent = Side::ALL.into_iter().filter(|side| !self.has_output(holder, *side)).count();
+        let missing = match (absent, self.outputs(holder)) {
+            (0, _) => 0,
+            // An end that has nothing has no anchor either, unless there are HTLCs.
+            (_, 0) => 2 * OUTPUT_WEIGHT,
+            (_, _) => OUTPUT_WEIGHT,
+        };
+        TOLD_WEIGHT - missing + OUTPUT_WEIGHT * self.outputs(holder)
+    }
+
+    /// What the commitment transaction that `holder` has leaves to the miner, as lnd tells it: all
+    /// that is in no output, fractions of satoshis and dust among it.
+    pub(crate) fn commit_fee(&self, holder: Side) -> Sat {
+        let ids = self.commitments[holder].htlcs.iter().map(|id| self.htlcs[id].amount);
+        let htlcs: u64 = ids.filter(|it| !is_dust(*it)).map(|amount| amount.sat().sat()).sum();
+        let side = |side: Side| {
+            let anchor = if self.has_output(holder, side) || self.outputs(holder) > 0 {
+                ANCHOR.sat()
+            } else {
+                0
+            };
+            self.balance(holder, side).sat() + anchor
+        };
+        let kept = htlcs + side(Side::Opener) + side(Side::Acceptor);
+        Sat::new(self.capacity.sat().saturating_sub(kept))
     }
 
     /// What `whose` end has in the commitment of `holder`, in sat, as LND tells it: the opener's
@@ -294,10 +336,27 @@ impl Channel {
     pub(crate) fn balance(&self, holder: Side, whose: Side) -> Sat {
         let balance = self.commitments[holder].balances[whose];
         let costs = match whose {
-            Side::Opener => self.commit_fee(holder).msat().saturating_add(ANCHORS.msat()),
-            Side::Acceptor => Msat::ZERO,
+            Side::Opener => fee(self.due_weight(holder)).sat() + 2 * ANCHOR.sat(),
+            Side::Acceptor => 0,
         };
-        balance.saturating_sub(costs).sat()
+        balance.saturating_sub(Sat::new(costs).msat()).sat()
+    }
+
+    /// For what weight the opener pays in the commitment of `holder`.
+    fn due_weight(&self, holder: Side) -> u64 {
+        COMMITMENT_WEIGHT + OUTPUT_WEIGHT * self.outputs(holder)
+    }
+
+    /// How many HTLCs in the commitment of `holder` have an output.
+    fn outputs(&self, holder: Side) -> u64 {
+        let ids = self.commitments[holder].htlcs.iter();
+        let worth = ids.filter(|id| !is_dust(self.htlcs[id].amount)).count();
+        u64::try_from(worth).unwrap_or(u64::MAX)
+    }
+
+    /// Whether `whose` end has enough in the commitment of `holder` for an output.
+    fn has_output(&self, holder: Side, whose: Side) -> bool {
+        self.balance(holder, whose) >= DUST_LIMIT
     }
 
     /// What `offerer` has on its way to the other end, not yet settled for good.
@@ -316,28 +375,53 @@ impl Channel {
         let told: Msat = self.htlcs.iter().filter_map(fresh).sum();
         let mut left = held.balances[offerer].saturating_sub(told).saturating_sub(self.reserve());
         if offerer == Side::Opener {
-            // The fee with this HTLC on it, and as much again in case fees rise (lnd's fee buffer).
-            let weight = self.weight(offerer) + HTLC_WEIGHT;
-            let buffer = fee(2 * (weight + HTLC_WEIGHT));
-            left = left.saturating_sub(buffer.msat()).saturating_sub(ANCHORS.msat());
+            // The fee with this HTLC on it and another, and as much again in case fees rise (lnd's
+            // fee buffer).
+            let buffer = fee(2 * (self.due_weight(offerer) + 2 * OUTPUT_WEIGHT));
+            left = left.saturating_sub(Sat::new(buffer.sat() + 2 * ANCHOR.sat()).msat());
+        } else if self.is_opener_drained(offerer) {
+            left = left.min(Sat::new(DUST_LIMIT.sat() - 1).msat());
         }
         let in_flight_left = self.in_flight_max().saturating_sub(self.in_flight(offerer));
         left.min(in_flight_left)
     }
 
-    /// Whether `offerer` can add an HTLC of `amount`; else why not.
-    pub(crate) fn carries(&self, offerer: Side, amount: Msat) -> Result<(), Refused> {
-        let policy = &self.policies[offerer];
+    /// Whether the opener cannot pay for one more HTLC on the transaction: then the other end can
+    /// only send it dust.
+    fn is_opener_drained(&self, holder: Side) -> bool {
+        let spare = self.balance(holder, Side::Opener).msat().saturating_sub(self.reserve());
+        spare < fee(OUTPUT_WEIGHT).msat()
+    }
+
+    /// Whether `offerer` can add an HTLC of `amount` that is given back at `expiry`, when the chain
+    /// has `height`; else why not. What it asks of those that it forwards is not asked of its own.
+    pub(crate) fn carries(
+        &self,
+        offerer: Side,
+        amount: Msat,
+        expiry: u32,
+        height: u32,
+    ) -> Result<(), Refused> {
         let own = self.htlcs.keys().filter(|id| id.offerer == offerer).count();
         if !self.is_active {
             return Err((FailureCode::UnknownNextPeer, "UnknownNextPeer"));
         }
-        if amount < policy.htlc_min.max(HTLC_MIN) {
+        if amount < HTLC_MIN {
             return Err((FailureCode::AmountBelowMinimum, "AmountBelowMinimum"));
         }
+        let over = FailureCode::TemporaryChannelFailure;
+        if amount > self.policies[offerer].htlc_max {
+            return Err((over, "htlc exceeds maximum policy amount"));
+        }
+        if expiry <= height.saturating_add(EXPIRY_MIN) {
+            return Err((FailureCode::ExpiryTooSoon, "ExpiryTooSoon"));
+        }
+        if expiry > height.saturating_add(EXPIRY_MAX) {
+            return Err((FailureCode::ExpiryTooFar, "ExpiryTooFar"));
+        }
         let is_full = u32::try_from(own).is_ok_and(|own| own >= HTLCS_MAX);
-        if amount > policy.htlc_max || amount > self.sendable(offerer) || is_full {
-            return Err((FailureCode::TemporaryChannelFailure, "insufficient bandwidth"));
+        if amount > self.sendable(offerer) || is_full {
+            return Err((over, "insufficient bandwidth to route htlc"));
         }
         Ok(())
     }
@@ -377,6 +461,11 @@ impl Channel {
         held.balances[gains] = held.balances[gains].saturating_add(amount);
         held.htlcs.remove(&id);
         held.height += 1;
+        if gains != id.offerer {
+            let moved = &mut self.moved[holder];
+            let counter = if holder == id.offerer { &mut moved.sent } else { &mut moved.received };
+            *counter = counter.saturating_add(amount);
+        }
         debug_assert_eq!(
             self.whole(holder),
             self.capacity.msat(),

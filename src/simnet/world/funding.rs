@@ -18,8 +18,10 @@ pub(crate) const CAPACITY_MAX: Sat = Sat::new(16_777_215);
 const PENDING_MAX: usize = 20;
 /// How many blocks a channel must have until all may know of it (BOLT 7).
 pub(crate) const ANNOUNCED_AFTER: u32 = 6;
-/// What a transaction that opens or closes a channel weighs, in vbyte.
+/// What a transaction that opens a channel weighs, in vbyte.
 const VBYTES: u64 = 154;
+/// What one that closes a channel in agreement pays, at 2 sat per vbyte.
+const CLOSING_FEE: Sat = Sat::new(385);
 /// How long the ends take to tell each other that the funding is in a block.
 const READY: Duration = Duration::from_millis(100);
 
@@ -57,16 +59,19 @@ pub(crate) struct Terms {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub(crate) enum OpenError {
     /// It would be smaller than worth it.
-    #[error("channel is too small, the minimum channel size is: {CAPACITY_MIN}, requested {0}")]
-    TooSmall(Sat),
+    #[error("channel is too small, the minimum channel size is: 20000 SAT")]
+    TooSmall,
     /// It would be larger than allowed.
-    #[error("funding amount is too large, the max channel size is: {CAPACITY_MAX}, requested {0}")]
-    TooLarge(Sat),
+    #[error("funding amount is too large, the max channel size is: 0.16777215 BTC")]
+    TooLarge,
     /// Nothing would be left to the opener.
     #[error(
         "amount pushed to remote peer for initial state must be below the local funding amount"
     )]
     PushTooLarge,
+    /// It would lead nowhere.
+    #[error("cannot open channel to self")]
+    Itself,
     /// The other node is down, or apart.
     #[error("peer {0} is not online")]
     NotOnline(NodeId),
@@ -104,10 +109,13 @@ impl World {
     pub(crate) fn open(&mut self, wanted: NewChannel) -> Result<ChannelPoint, OpenError> {
         let NewChannel { from, to, capacity, push, .. } = wanted;
         if capacity < CAPACITY_MIN {
-            return Err(OpenError::TooSmall(capacity));
+            return Err(OpenError::TooSmall);
         }
         if capacity > CAPACITY_MAX {
-            return Err(OpenError::TooLarge(capacity));
+            return Err(OpenError::TooLarge);
+        }
+        if from == to {
+            return Err(OpenError::Itself);
         }
         if !self.are_connected(from, to) {
             return Err(OpenError::NotOnline(to));
@@ -156,7 +164,7 @@ impl World {
             channel.clear(*id);
         }
         let balances = channel.commitments[holder].balances;
-        let fee = Sat::new(VBYTES).msat();
+        let fee = CLOSING_FEE.msat();
         let paid = Both {
             opener: balances.opener.saturating_sub(fee).sat(),
             acceptor: balances.acceptor.sat(),
@@ -304,7 +312,7 @@ fn new_channel(point: ChannelPoint, wanted: &NewChannel) -> Channel {
             acceptor: policy(Msat::ZERO, Terms::default()),
         },
         commitments: Both { opener: commitment.clone(), acceptor: commitment },
-        sent: Both::default(),
+        moved: Both::default(),
         offered: Both::default(),
         htlcs: std::collections::BTreeMap::new(),
     };

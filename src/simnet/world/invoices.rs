@@ -40,7 +40,7 @@ pub(crate) enum InvoiceError {
     #[error("invoice still open")]
     Open,
     /// The payee would be left too few blocks.
-    #[error("CLTV delta of {0} must be greater than min final CLTV delta of {CLTV_MIN}")]
+    #[error("CLTV delta of {0} must be greater than minimum of {CLTV_MIN}")]
     CltvTooSmall(u32),
     /// What BOLT 11 does not allow.
     #[error("{0}")]

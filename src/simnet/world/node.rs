@@ -104,6 +104,8 @@ pub(crate) struct Node {
     pub(crate) payments: BTreeMap<PaymentHash, Payment>,
     /// How many of its invoices were settled.
     pub(super) settled: u64,
+    /// How many attempts to pay it has made.
+    attempts: u64,
     pub(super) key: SecretKey,
 }
 
@@ -122,6 +124,7 @@ impl Node {
             invoices: BTreeMap::new(),
             payments: BTreeMap::new(),
             settled: 0,
+            attempts: 0,
             key,
         }
     }
@@ -134,6 +137,12 @@ impl Node {
         let (id, compact) = signed.serialize_compact();
         let first = u8::try_from(COMPRESSED + id.to_i32()).unwrap_or(u8::MAX);
         ZBASE32.encode(&[&[first], compact.as_slice()].concat())
+    }
+
+    /// The number of its next attempt to pay.
+    pub(super) const fn next_attempt(&mut self) -> u64 {
+        self.attempts += 1;
+        self.attempts
     }
 
     /// What its clock shows at `now`.

@@ -58,7 +58,7 @@ pub(crate) fn find(world: &World, wanted: &Wanted<'_>) -> Option<Route> {
         let label = labels[&node];
         for (channel, side) in world.channels_of(node) {
             let from = channel.ends[side.other()];
-            let Some(scid) = usable(world, channel, side.other(), label.amount, wanted) else {
+            let Some(scid) = usable(world, channel, side.other(), label, wanted) else {
                 continue;
             };
             let Some((before, step)) = before(channel, side.other(), scid, node, label, wanted)
@@ -82,14 +82,15 @@ pub(crate) fn find(world: &World, wanted: &Wanted<'_>) -> Option<Route> {
     None
 }
 
-/// The id of a channel over which `from` can send `amount`, as far as the payer knows.
+/// The id of a channel over which `from` can send what `label` wants, as far as the payer knows.
 fn usable(
     world: &World,
     channel: &Channel,
     from: Side,
-    amount: Msat,
+    label: Label,
     wanted: &Wanted<'_>,
 ) -> Option<Scid> {
+    let Label { amount, expiry, .. } = label;
     let scid = channel.scid.filter(|_| channel.is_active)?;
     let (sender, receiver) = (channel.ends[from], channel.ends[from.other()]);
     let Plan { payee, wanted: conditions, too_much, .. } = wanted.plan;
@@ -101,7 +102,9 @@ fn usable(
     }
     if sender == wanted.payer {
         let is_wanted = conditions.first.is_empty() || conditions.first.contains(&scid);
-        return (is_wanted && channel.carries(from, amount).is_ok()).then_some(scid);
+        let height = world.chain.height;
+        let is_carried = channel.carries(from, amount, expiry, height).is_ok();
+        return (is_wanted && is_carried).then_some(scid);
     }
     let policy = &channel.policies[from];
     let is_known = !channel.is_private && is_announced(world, scid);

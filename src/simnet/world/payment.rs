@@ -52,16 +52,21 @@ impl Payment {
         self.attempts.iter().filter(settled).map(|it| it.route.fees()).sum()
     }
 
-    /// Whether one of its attempts has no end yet.
-    pub(crate) fn has_attempts_in_flight(&self) -> bool {
-        self.attempts.iter().any(|attempt| attempt.state == AttemptState::InFlight)
+    /// Its attempts that have no end yet.
+    pub(crate) fn under_way(&self) -> impl Iterator<Item = &Attempt> {
+        self.attempts.iter().filter(|attempt| attempt.state == AttemptState::InFlight)
+    }
+
+    /// What arrives with those.
+    pub(crate) fn sent(&self) -> Msat {
+        self.under_way().map(|attempt| attempt.route.arrives()).sum()
     }
 }
 
 /// One HTLC that pays, or did not.
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt {
-    /// Its number among all attempts of the network.
+    /// How many attempts the node has made, with this one.
     pub(crate) id: u64,
     /// The way that it takes.
     pub(crate) route: Route,

@@ -11,6 +11,7 @@ use crate::rpc::lnrpc::failure::FailureCode;
 use crate::units::Msat;
 
 use super::channel::{End, Htlc, Origin, Refused, Shown, Stage};
+use super::node::Node;
 use super::notice::{HtlcChange, HtlcEvent, Notice, Part};
 use super::path::{self, Wanted};
 use super::payment::{
@@ -34,6 +35,17 @@ pub(crate) enum PayError {
     /// It is on its way.
     #[error("payment is in transition")]
     InTransition,
+    /// More would be on its way than is to arrive.
+    #[error(
+        "attempted value exceeds payment amount: attempted={} mSAT, payment amount={} mSAT",
+        attempted.msat(), amount.msat()
+    )]
+    TooMuch {
+        /// What would be on its way.
+        attempted: Msat,
+        /// What is to arrive.
+        amount: Msat,
+    },
     /// It was begun, and forgotten: a fault that somebody wants.
     #[error("the payment was begun, and is never sent")]
     Forgotten,
@@ -44,7 +56,7 @@ pub(crate) enum PayError {
     #[error("self-payments not allowed")]
     Itself,
     /// The route leads nowhere.
-    #[error("route must have at least one hop")]
+    #[error("empty route hops provided")]
     NoHops,
 }
 
@@ -64,12 +76,22 @@ impl World {
         if route.hops.is_empty() {
             return Err(PayError::NoHops);
         }
-        match self.payment(id, hash).map(|payment| payment.state) {
-            Some(PaymentState::Succeeded(_)) => return Err(PayError::AlreadyPaid),
-            Some(PaymentState::InFlight) => return Err(PayError::InTransition),
-            Some(PaymentState::Failed(_)) | None => {}
+        let (arrives, whole) = (route.arrives(), route.shown.total);
+        match self.payment(id, hash) {
+            Some(known) if matches!(known.state, PaymentState::Succeeded(_)) => {
+                return Err(PayError::AlreadyPaid);
+            }
+            Some(known) if known.state == PaymentState::InFlight => {
+                let attempted = known.sent().saturating_add(arrives);
+                if attempted > known.amount {
+                    return Err(PayError::TooMuch { attempted, amount: known.amount });
+                }
+            }
+            Some(_) | None => self.begin(id, hash, whole, None),
         }
-        self.begin(id, hash, route.arrives(), None);
+        if arrives > whole {
+            return Err(PayError::TooMuch { attempted: arrives, amount: whole });
+        }
         if self.forgets(id) {
             return Err(PayError::Forgotten);
         }
@@ -161,8 +183,8 @@ impl World {
 
     /// Sends an HTLC on its way.
     fn launch(&mut self, id: NodeId, hash: PaymentHash, route: Route) -> u64 {
-        self.serial += 1;
-        let (attempt, now) = (self.serial, self.now);
+        let now = self.now;
+        let attempt = self.nodes.get_mut(&id).map_or(0, Node::next_attempt);
         let first = route.hops[0];
         let htlc = Htlc {
             hash,
@@ -213,10 +235,9 @@ impl World {
         }
         let Some(payment) = self.payment(id, hash) else { return };
         let Some(plan) = payment.plan.clone() else { return };
-        let under_way = payment.attempts.iter().filter(|it| it.state == AttemptState::InFlight);
-        let sent: Msat = under_way.clone().map(|it| it.route.arrives()).sum();
-        let fees: Msat = under_way.clone().map(|it| it.route.fees()).sum();
-        let (parts, left) = (under_way.count(), payment.amount.saturating_sub(sent));
+        let fees: Msat = payment.under_way().map(|it| it.route.fees()).sum();
+        let parts = payment.under_way().count();
+        let left = payment.amount.saturating_sub(payment.sent());
         if payment.state != PaymentState::InFlight || plan.doomed.is_some() || left == Msat::ZERO {
             return;
         }
@@ -302,7 +323,7 @@ impl World {
             Some(plan) => *plan.doomed.get_or_insert(reason),
             None => reason,
         };
-        if !payment.has_attempts_in_flight() {
+        if payment.under_way().next().is_none() {
             payment.state = PaymentState::Failed(reason);
             self.tell(Notice::Payment { node: id, hash });
         }
@@ -312,7 +333,7 @@ impl World {
     pub(super) fn fail_what_was_never_sent(&mut self, id: NodeId) {
         let Some(node) = self.nodes.get(&id) else { return };
         let unsent = node.payments.values().filter(|payment| {
-            payment.state == PaymentState::InFlight && !payment.has_attempts_in_flight()
+            payment.state == PaymentState::InFlight && payment.under_way().next().is_none()
         });
         let unsent: Vec<PaymentHash> = unsent.map(|payment| payment.hash).collect();
         for hash in unsent {

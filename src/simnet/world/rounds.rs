@@ -14,11 +14,13 @@ use super::{Due, World};
 
 /// From the telling of an HTLC until the receiver has the commitment with it: lnd waits 50 ms for
 /// others, to sign for all at once.
-const FIRST_SIGNATURE: Duration = Duration::from_millis(62);
-/// Until the other end has its own, or one end knows that the other has revoked its old one.
+const FIRST_SIGNATURE: Duration = Duration::from_millis(64);
+/// Until the other end has its own.
 const SIGNATURE: Duration = Duration::from_millis(15);
+/// Until one end knows that the other has revoked its old one.
+const REVOCATION: Duration = Duration::from_millis(18);
 /// From the receiver's decision to settle until its offerer hears of it, before anything is signed.
-const MESSAGE: Duration = Duration::from_millis(2);
+const MESSAGE: Duration = Duration::from_millis(3);
 
 impl World {
     /// Has `offerer` offer an HTLC to the other end of a channel.
@@ -31,7 +33,7 @@ impl World {
         let Some(channel) = self.channels.get_mut(&point) else {
             return Err(super::payments::NO_CHANNEL);
         };
-        channel.carries(offerer, htlc.amount)?;
+        channel.carries(offerer, htlc.amount, htlc.expiry, self.chain.height)?;
         let id = HtlcId { offerer, index: channel.offered[offerer] };
         channel.offered[offerer] += 1;
         channel.htlcs.insert(id, htlc);
@@ -79,11 +81,10 @@ impl World {
         }
         match next {
             Stage::LockedIn => self.arrive(point, id),
-            Stage::Told
-            | Stage::InReceivers
-            | Stage::InBoth
-            | Stage::Ended
-            | Stage::InReceiversOnly => self.plan(SIGNATURE, Due::Htlc(point, id)),
+            Stage::InBoth => self.plan(REVOCATION, Due::Htlc(point, id)),
+            Stage::Told | Stage::InReceivers | Stage::Ended | Stage::InReceiversOnly => {
+                self.plan(SIGNATURE, Due::Htlc(point, id));
+            }
         }
     }
 
@@ -93,15 +94,11 @@ impl World {
         let Some(htlc) = htlc.filter(|htlc| htlc.stage == Stage::LockedIn) else { return };
         htlc.stage = Stage::Ended;
         htlc.end = Some(end);
-        let first = match end {
-            // A preimage is worth the money at once; the failure counts when it is signed for.
-            End::Settled(_) => {
-                self.plan(MESSAGE, Due::Heard(point, id));
-                SIGNATURE
-            }
-            End::Failed(_) => FIRST_SIGNATURE,
-        };
-        self.plan(MESSAGE + first, Due::Htlc(point, id));
+        // A preimage is worth the money at once; a failure counts when it is signed for.
+        if matches!(end, End::Settled(_)) {
+            self.plan(MESSAGE, Due::Heard(point, id));
+        }
+        self.plan(SIGNATURE, Due::Htlc(point, id));
     }
 
     /// Has the offerer of an HTLC hear of its end.
@@ -120,10 +117,6 @@ impl World {
         let Some(channel) = self.channels.get_mut(&point) else { return };
         let Some(htlc) = channel.htlcs.remove(&id) else { return };
         let is_settled = matches!(htlc.end, Some(End::Settled(_)));
-        if is_settled {
-            let sent = &mut channel.sent[id.offerer];
-            *sent = sent.saturating_add(htlc.amount);
-        }
         let receiver = channel.ends[id.offerer.other()];
         let event = HtlcEvent {
             part: None,
@@ -131,16 +124,27 @@ impl World {
             outgoing: None,
             what: HtlcChange::Final { is_settled },
         };
-        if htlc.end.is_some() {
+        if htlc.stage != Stage::Told {
             self.tell(Notice::Htlc { node: receiver, event });
         }
         if !is_settled {
+            self.give_back_later(point, id, htlc);
+        }
+    }
+
+    /// The offerer of an HTLC that is out of both commitments hears so, when the last of the old
+    /// ones is revoked; at once where it was never sent, or its channel is closed.
+    fn give_back_later(&mut self, point: ChannelPoint, id: HtlcId, htlc: Htlc) {
+        let is_open = self.channels.get(&point).is_some_and(Channel::is_open);
+        if is_open && htlc.stage != Stage::Told {
+            self.plan(REVOCATION, Due::GivenBack(point, id, Box::new(htlc)));
+        } else {
             self.heard(point, id, &htlc);
         }
     }
 
     /// The offerer knows how an HTLC of its ended.
-    fn heard(&mut self, point: ChannelPoint, id: HtlcId, htlc: &Htlc) {
+    pub(super) fn heard(&mut self, point: ChannelPoint, id: HtlcId, htlc: &Htlc) {
         let (Some(channel), Some(end)) = (self.channels.get(&point), htlc.end) else { return };
         let offerer = channel.ends[id.offerer];
         let what = match end {

@@ -128,7 +128,6 @@ fn each_failure_says_what_was_wrong_and_who_found_it() {
     let unknown = PaymentHash::new([9; 32]);
     check(1_000, (unknown, [0; 32]), (FailureCode::IncorrectOrUnknownPaymentDetails, 1));
     check(490_000, (unknown, [0; 32]), (FailureCode::TemporaryChannelFailure, 0));
-    check(0, (unknown, [0; 32]), (FailureCode::AmountBelowMinimum, 0));
     let (hash, secret, _) = net.invoice(1, 100_000);
     let mut check = |sat: u64, due: (PaymentHash, [u8; 32]), expected: (FailureCode, u32)| {
         net.send(0, point, sat, due);
