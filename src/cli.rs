@@ -7,6 +7,7 @@
 pub mod audit;
 mod bootstrap;
 mod check;
+mod demo;
 mod door;
 mod pause;
 mod printable;
@@ -118,6 +119,9 @@ enum Command {
         #[arg(long, value_name = "HOST:PORT")]
         listen: SocketAddr,
     },
+    /// Play a story of two owners with five nodes and two daemons, on this machine alone.
+    #[command(after_help = "Example: tightrope demo --keep")]
+    Demo(demo::DemoArgs),
     /// Become a program that ends with the process that started it.
     #[command(hide = true)]
     Leash {
@@ -126,7 +130,7 @@ enum Command {
         /// The program.
         program: PathBuf,
         /// What it is told.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        #[arg(last = true)]
         arguments: Vec<OsString>,
     },
     /// Print the JSON schema of the configuration.
@@ -198,6 +202,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
             audit::run(command, &files, &mut std::io::stdout().lock())
         }
         Command::Bootstrap { listen } => bootstrap::run(listen),
+        Command::Demo(args) => demo::run(&args),
         Command::Leash { parent, program, arguments } => {
             let error = process::on_leash(parent, &program, &arguments);
             anyhow::bail!("{} does not start: {error}", program.display())

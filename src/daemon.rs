@@ -43,11 +43,14 @@ use crate::config::Config;
 use crate::control::ControlError;
 use crate::core::ledger::Ledger;
 use crate::core::refusal::Refusal;
-use crate::lnd::LndError;
+use crate::lnd::{Lnd, LndError};
 use crate::swarm::SwarmError;
 
 /// How long until a log that could not be used is tried again.
 const LOG_RETRY: Duration = Duration::from_secs(10);
+
+/// All calls that a daemon makes of a node: what its macaroon must permit, and need not exceed.
+pub const NODE_CALLS: &[&str] = Lnd::PERMISSIONS;
 
 /// How long the daemon is to run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -1,8 +1,8 @@
 //! `tightrope status`: how the running daemon stands, once or again and again.
 
-mod bar;
+pub(super) mod bar;
 mod cluster;
-mod figures;
+pub(super) mod figures;
 mod names;
 mod row;
 mod said;

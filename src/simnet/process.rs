@@ -58,7 +58,8 @@ impl Process {
         let file = open(output)?;
         let errors = file.try_clone().map_err(fault)?;
         let mut command = Command::new(std::env::current_exe().map_err(fault)?);
-        command.arg(LEASH).arg(std::process::id().to_string()).arg(program).args(arguments);
+        command.arg(LEASH).arg(std::process::id().to_string()).arg(program).arg("--");
+        command.args(arguments);
         for (name, _) in std::env::vars_os() {
             let upper = name.to_string_lossy().to_uppercase();
             if OURS.iter().any(|start| upper.starts_with(start)) {

@@ -35,7 +35,7 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn each_command_has_help_with_an_example() {
     let folder = folder("127.0.0.1:1");
-    let commands: [&[&str]; 14] = [
+    let commands: [&[&str]; 15] = [
         &[],
         &["run"],
         &["check"],
@@ -50,6 +50,7 @@ fn each_command_has_help_with_an_example() {
         &["audit", "verify"],
         &["audit", "export"],
         &["bootstrap"],
+        &["demo"],
     ];
     let mut all = String::new();
     for command in commands {

@@ -17,13 +17,23 @@ const TARGET: char = '│';
 /// The bar of `channel`, `width` columns wide. Where its figures make no sense, it is empty.
 pub(super) fn bar(channel: &ChannelReport, width: usize) -> String {
     let Some(share) = channel.share else { return " ".repeat(width) };
+    marked(share, marks(channel), width)
+}
+
+/// The marks of `channel`: the lowest share, the highest and the target, as far as they are known.
+pub(in crate::cli) fn marks(channel: &ChannelReport) -> [Option<Ppm>; 3] {
+    // What a legacy peer would ask for is not known; below our own threshold we ask in any case.
+    let [lowest, highest] =
+        channel.band.map_or([Some(channel.threshold()), None], |band| band.map(Some));
+    [lowest, highest, channel.target]
+}
+
+/// A bar that is filled to `share`, with its marks.
+pub(in crate::cli) fn marked(share: Ppm, marks: [Option<Ppm>; 3], width: usize) -> String {
     let filled = cells(share, width);
     let mut bar: Vec<char> =
         (0..width).map(|cell| if cell < filled { LOCAL } else { REMOTE }).collect();
-    // What a legacy peer would ask for is not known; below our own threshold we ask in any case.
-    let threshold = channel.threshold();
-    let [lowest, highest] = channel.band.map_or([Some(threshold), None], |band| band.map(Some));
-    for (share, mark) in [(lowest, LOWEST), (highest, HIGHEST), (channel.target, TARGET)] {
+    for (share, mark) in marks.into_iter().zip([LOWEST, HIGHEST, TARGET]) {
         let last = width.saturating_sub(1);
         if let Some(cell) = share.and_then(|share| bar.get_mut(cells(share, width).min(last))) {
             *cell = mark;

@@ -8,12 +8,12 @@ use crate::time::Time;
 use crate::units::{Msat, Ppm};
 
 /// Whole satoshis, in groups of three digits.
-pub(super) fn sats(amount: Msat) -> String {
+pub(in crate::cli) fn sats(amount: Msat) -> String {
     grouped(amount.sat().sat())
 }
 
 /// A number in groups of three digits.
-pub(super) fn grouped(number: u64) -> String {
+pub(in crate::cli) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -26,13 +26,13 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// A share in percent, to a tenth.
-pub(super) fn percent(share: Ppm) -> String {
+pub(in crate::cli) fn percent(share: Ppm) -> String {
     let tenths = share.ppm() / 1000;
     format!("{}.{} %", tenths / 10, tenths % 10)
 }
 
 /// A length of time in its largest sensible unit.
-pub(super) fn length(span: Duration) -> String {
+pub(in crate::cli) fn length(span: Duration) -> String {
     let seconds = span.as_secs();
     match seconds {
         0..120 => format!("{seconds} s"),
@@ -43,18 +43,18 @@ pub(super) fn length(span: Duration) -> String {
 }
 
 /// How long before `now` a time was.
-pub(super) fn ago(now: Time, then: Time) -> String {
+pub(in crate::cli) fn ago(now: Time, then: Time) -> String {
     format!("{} ago", length(now.since(then)))
 }
 
 /// How long after `now` a time will be.
-pub(super) fn ahead(now: Time, then: Time) -> String {
+pub(in crate::cli) fn ahead(now: Time, then: Time) -> String {
     let span = then.since(now);
     if span.is_zero() { "any moment".to_owned() } else { format!("in {}", length(span)) }
 }
 
 /// The beginning of an id, enough to tell it from others.
-pub(super) fn short(id: impl ToString) -> String {
+pub(in crate::cli) fn short(id: impl ToString) -> String {
     let mut text = id.to_string();
     if text.len() > 12 && text.is_ascii() {
         text.truncate(8);
@@ -64,12 +64,12 @@ pub(super) fn short(id: impl ToString) -> String {
 }
 
 /// How many columns a text takes.
-pub(super) fn columns(text: &str) -> usize {
+pub(in crate::cli) fn columns(text: &str) -> usize {
     text.width()
 }
 
 /// A text within `width` columns; what was cut off shows as an ellipsis.
-pub(super) fn cut(text: &str, width: usize) -> String {
+pub(in crate::cli) fn cut(text: &str, width: usize) -> String {
     if columns(text) <= width {
         return text.to_owned();
     }
@@ -88,7 +88,7 @@ pub(super) fn cut(text: &str, width: usize) -> String {
 }
 
 /// A text in lines of at most `width` columns, broken between words where there are any.
-pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+pub(in crate::cli) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let (mut lines, mut line) = (Vec::new(), String::new());
     for word in text.split(' ') {
         let is_first = line.is_empty();
@@ -110,14 +110,14 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
 }
 
 /// A text in exactly `width` columns, at the left.
-pub(super) fn left(text: &str, width: usize) -> String {
+pub(in crate::cli) fn left(text: &str, width: usize) -> String {
     let text = cut(text, width);
     let space = " ".repeat(width.saturating_sub(columns(&text)));
     text + &space
 }
 
 /// A text in exactly `width` columns, at the right.
-pub(super) fn right(text: &str, width: usize) -> String {
+pub(in crate::cli) fn right(text: &str, width: usize) -> String {
     let text = cut(text, width);
     " ".repeat(width.saturating_sub(columns(&text))) + &text
 }
