@@ -101,10 +101,8 @@ impl Summary {
             self.faults.push("no rebalance is recorded".to_owned());
             return;
         };
-        let (median, longest) = (brief(*median), brief(*longest));
-        self.line(&format!(
-            "  {count} rebalances, from the drift seen to settled: median {median}, longest {longest}"
-        ));
+        let figures = format!("median {}, longest {}", brief(*median), brief(*longest));
+        self.line(&format!("  {count} rebalances, from the drift seen to settled: {figures}"));
     }
 
     /// What a daemon's nodes paid and were paid.

@@ -23,8 +23,8 @@ pub(super) fn bar(channel: &ChannelReport, width: usize) -> String {
 /// The marks of `channel`: the lowest share, the highest and the target, as far as they are known.
 pub(in crate::cli) fn marks(channel: &ChannelReport) -> [Option<Ppm>; 3] {
     // What a legacy peer would ask for is not known; below our own threshold we ask in any case.
-    let [lowest, highest] =
-        channel.band.map_or([Some(channel.threshold()), None], |band| band.map(Some));
+    let threshold = channel.threshold();
+    let [lowest, highest] = channel.band.map_or([Some(threshold), None], |band| band.map(Some));
     [lowest, highest, channel.target]
 }
 
