@@ -225,6 +225,16 @@ impl ChannelPoint {
     pub const fn new(txid: [u8; 32], vout: u32) -> Self {
         Self { txid, vout }
     }
+
+    /// The transaction's id, in display order.
+    pub const fn txid(&self) -> [u8; 32] {
+        self.txid
+    }
+
+    /// The index of the output.
+    pub const fn vout(&self) -> u32 {
+        self.vout
+    }
 }
 
 impl fmt::Display for ChannelPoint {

@@ -10,11 +10,14 @@ mod door;
 mod folder;
 #[allow(dead_code, reason = "the server is on its way")]
 mod macaroon;
-#[allow(dead_code, reason = "the server is on its way")]
 mod permissions;
 pub mod process;
 pub mod real;
 pub mod scenario;
+#[allow(dead_code, reason = "the server is on its way")]
+mod server;
+#[allow(dead_code, reason = "the server is on its way")]
+mod shared;
 #[allow(dead_code, reason = "the server is on its way")]
 mod tls;
 #[expect(dead_code, unused_imports, reason = "the server is on its way")]
