@@ -25,6 +25,8 @@ pub(crate) struct Shared {
     began: (Time, Instant),
     /// Somebody has touched the world: what is due next may have changed.
     touched: Notify,
+    /// Something has changed that nodes are told of.
+    changed: Notify,
 }
 
 #[derive(Debug)]
@@ -42,6 +44,7 @@ impl Shared {
             inner: Mutex::new(Inner { world: World::new(seed, now), streams: BTreeMap::new() }),
             began: (now, Instant::now()),
             touched: Notify::new(),
+            changed: Notify::new(),
         })
     }
 
@@ -69,15 +72,32 @@ impl Shared {
         // Whoever panicked did so between two steps, which leave nothing half done.
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let Inner { world, streams } = &mut *inner;
+        let mut has_changed = false;
         while world.step(now) {
-            publish(world, streams);
+            has_changed |= publish(world, streams);
         }
         world.set_now(now);
         let touched = touch(world, streams, now);
-        publish(world, streams);
+        has_changed |= publish(world, streams);
         drop(inner);
         self.touched.notify_one();
+        if has_changed {
+            self.changed.notify_waiters();
+        }
         touched
+    }
+
+    /// Waits until `look` finds something.
+    pub(crate) async fn until<T>(&self, look: impl Fn(&World) -> Option<T>) -> T {
+        loop {
+            // Listened for before the look, so that no change is missed.
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if let Some(found) = self.with(|world, _| look(world)) {
+                return found;
+            }
+            changed.await;
+        }
     }
 
     /// Does what is due, when it is due, for ever.
@@ -113,11 +133,13 @@ impl Shared {
     }
 }
 
-/// Tells the streams what has just changed.
-fn publish(world: &mut World, streams: &BTreeMap<NodeId, Streams>) {
-    for notice in world.drain_notices() {
+/// Tells the streams what has just changed; whether anything has.
+fn publish(world: &mut World, streams: &BTreeMap<NodeId, Streams>) -> bool {
+    let notices = world.drain_notices();
+    for notice in &notices {
         if let Some(streams) = streams.get(&notice.node()) {
-            streams.tell(world, &notice);
+            streams.tell(world, notice);
         }
     }
+    !notices.is_empty()
 }

@@ -154,9 +154,11 @@ impl Node {
 fn refused(error: PayError) -> Status {
     match error {
         PayError::AlreadyPaid | PayError::InTransition => Status::already_exists(error.to_string()),
-        PayError::Forgotten | PayError::Invoice(_) | PayError::Itself | PayError::NoHops => {
-            Status::unknown(error.to_string())
-        }
+        PayError::Forgotten
+        | PayError::Invoice(_)
+        | PayError::Itself
+        | PayError::NoHops
+        | PayError::TooMuch { .. } => Status::unknown(error.to_string()),
     }
 }
 

@@ -42,10 +42,12 @@ impl World {
         self.fail_what_was_never_sent(id);
     }
 
-    /// Starts a node that is down; it finds the others by itself.
+    /// Starts a node that is down, which finds the others by itself; does nothing where it is up.
     pub(crate) fn start(&mut self, id: NodeId) {
         let Some(node) = self.nodes.get_mut(&id) else { return };
-        node.is_up = true;
+        if std::mem::replace(&mut node.is_up, true) {
+            return;
+        }
         let others: Vec<NodeId> = self.nodes.keys().copied().filter(|it| *it != id).collect();
         for other in others {
             self.plan(RECONNECT, Due::Reconnected(id, other));

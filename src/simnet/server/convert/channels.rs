@@ -10,17 +10,12 @@ use crate::rpc::lnrpc::pending_channels_response::{
 use crate::rpc::lnrpc::{CommitmentType, Initiator};
 use crate::simnet::world::World;
 use crate::simnet::world::channel::{
-    CSV_DELAY, Channel, Closing, DUST_LIMIT, FEE_PER_KW, HTLC_MIN, HTLCS_MAX, Htlc, HtlcId, Phase,
-    Side, Stage, is_dust,
+    Channel, Closing, DUST_LIMIT, FEE_PER_KW, HTLC_MIN, HTLCS_MAX, Htlc, HtlcId, Phase, Side, Stage,
 };
 use crate::simnet::world::node::LndVersion;
 use crate::simnet::world::notice::Change;
-use crate::units::Sat;
 
 use super::{hex, point, sat, signed, txid};
-
-/// What an anchor is worth (BOLT 3).
-const ANCHOR: Sat = Sat::new(330);
 
 /// A channel as `side` sees it, by its own commitment.
 pub(in super::super) fn channel(world: &World, channel: &Channel, side: Side) -> lnrpc::Channel {
@@ -28,7 +23,7 @@ pub(in super::super) fn channel(world: &World, channel: &Channel, side: Side) ->
     let htlcs = held.htlcs.iter().map(|id| (*id, &channel.htlcs[id]));
     let pending_htlcs: Vec<_> = htlcs.map(|(id, it)| htlc(world, channel, side, id, it)).collect();
     let constraints = lnrpc::ChannelConstraints {
-        csv_delay: CSV_DELAY,
+        csv_delay: channel.csv_delay(),
         chan_reserve_sat: channel.reserve().sat().sat(),
         dust_limit_sat: DUST_LIMIT.sat(),
         max_pending_amt_msat: channel.in_flight_max().msat(),
@@ -43,15 +38,15 @@ pub(in super::super) fn channel(world: &World, channel: &Channel, side: Side) ->
         capacity: sat(channel.capacity),
         local_balance: sat(channel.balance(side, side)),
         remote_balance: sat(channel.balance(side, side.other())),
-        commit_fee: sat(left_to_miners(channel, side)),
+        commit_fee: sat(channel.commit_fee(side)),
         commit_weight: signed(channel.weight(side)),
         fee_per_kw: signed(FEE_PER_KW),
         unsettled_balance: pending_htlcs.iter().map(|htlc| htlc.amount).sum(),
-        total_satoshis_sent: sat(channel.sent[side].sat()),
-        total_satoshis_received: sat(channel.sent[side.other()].sat()),
+        total_satoshis_sent: sat(channel.moved[side].sent.sat()),
+        total_satoshis_received: sat(channel.moved[side].received.sat()),
         num_updates: held.height,
         pending_htlcs,
-        csv_delay: CSV_DELAY,
+        csv_delay: channel.csv_delay(),
         private: channel.is_private,
         initiator: side == Side::Opener,
         chan_status_flags: "ChanStatusDefault".to_owned(),
@@ -62,27 +57,6 @@ pub(in super::super) fn channel(world: &World, channel: &Channel, side: Side) ->
         remote_constraints: Some(constraints),
         ..Default::default()
     }
-}
-
-/// What the outputs of a commitment transaction leave of the capacity: LND calls all of it the
-/// fee, also what is worth no output.
-fn left_to_miners(channel: &Channel, holder: Side) -> Sat {
-    let held = &channel.commitments[holder];
-    let worth = held.htlcs.iter().map(|id| &channel.htlcs[id]).filter(|it| !is_dust(it.amount));
-    let has_htlcs = worth.clone().next().is_some();
-    let mut outputs: u64 = worth.map(|htlc| htlc.amount.sat().sat()).sum();
-    for side in Side::ALL {
-        let balance = channel.balance(holder, side);
-        let has_output = balance >= DUST_LIMIT;
-        if has_output {
-            outputs += balance.sat();
-        }
-        // Who has nothing to lose has no anchor.
-        if has_output || has_htlcs {
-            outputs += ANCHOR.sat();
-        }
-    }
-    Sat::new(channel.capacity.sat().saturating_sub(outputs))
 }
 
 fn htlc(world: &World, channel: &Channel, side: Side, id: HtlcId, htlc: &Htlc) -> lnrpc::Htlc {
@@ -114,7 +88,9 @@ pub(in super::super) fn updated(
     }
     let it = world.channels.get(&name)?;
     // lnd says so whatever the truth is.
-    let told = lnrpc::Channel { active: true, ..channel(world, it, it.side(node)?) };
+    let mut told = lnrpc::Channel { active: true, ..channel(world, it, it.side(node)?) };
+    // It does not tell either which HTLCs they are.
+    told.pending_htlcs.iter_mut().for_each(|htlc| htlc.htlc_index = 0);
     let told = Told::UpdatedChannel(lnrpc::ChannelCommitUpdate { channel: Some(told) });
     Some(event(UpdateType::ChannelUpdate, told))
 }

@@ -65,8 +65,8 @@ pub(in super::super) fn peer(world: &World, node: NodeId, other: &Node) -> lnrpc
         pub_key: other.id.to_string(),
         // Nodes of one process have no addresses: the one that lnd listens at by itself.
         address: "127.0.0.1:9735".to_owned(),
-        sat_sent: both(|channel, side| channel.sent[side]),
-        sat_recv: both(|channel, side| channel.sent[side.other()]),
+        sat_sent: both(|channel, side| channel.moved[side].sent),
+        sat_recv: both(|channel, side| channel.moved[side].received),
         inbound: other.id < node,
         ping_time: 1,
         sync_type: lnrpc::peer::SyncType::ActiveSync.into(),
