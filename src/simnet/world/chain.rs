@@ -4,8 +4,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::ids::{ChannelPoint, NodeId};
-use crate::units::Sat;
+use crate::ids::ChannelPoint;
 
 /// The height at which a network begins: past all soft forks of regtest.
 const BEGIN: u32 = 450;
@@ -20,14 +19,12 @@ pub(crate) struct Chain {
 }
 
 /// A transaction that concerns a node.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Transaction {
     /// Funds a channel.
     Funding(ChannelPoint),
     /// Closes one.
     Closing(ChannelPoint),
-    /// Gives money to nodes.
-    Gift(Vec<(NodeId, Sat)>),
 }
 
 impl Chain {

@@ -191,16 +191,6 @@ impl World {
         }
     }
 
-    /// Gives money to nodes, with the next block.
-    pub(crate) fn give(&mut self, gifts: Vec<(NodeId, Sat)>) {
-        for (id, amount) in &gifts {
-            if let Some(node) = self.nodes.get_mut(id) {
-                node.unconfirmed = Sat::new(node.unconfirmed.sat() + amount.sat());
-            }
-        }
-        self.chain.waiting.push(Transaction::Gift(gifts));
-    }
-
     /// Makes a block with all that waits for one.
     pub(crate) fn mine(&mut self) {
         self.chain.height += 1;
@@ -210,7 +200,6 @@ impl World {
             match transaction {
                 Transaction::Funding(point) => self.confirm(point, index),
                 Transaction::Closing(point) => self.close_for_good(point),
-                Transaction::Gift(gifts) => self.hand_over(gifts),
             }
         }
         self.give_back_what_is_due();
@@ -248,15 +237,6 @@ impl World {
         }
         self.tell_both(point, Change::Closed);
         self.tell_both(point, Change::Resolved);
-    }
-
-    fn hand_over(&mut self, gifts: Vec<(NodeId, Sat)>) {
-        for (id, amount) in gifts {
-            if let Some(node) = self.nodes.get_mut(&id) {
-                node.unconfirmed = Sat::new(node.unconfirmed.sat().saturating_sub(amount.sat()));
-                node.confirmed = Sat::new(node.confirmed.sat() + amount.sat());
-            }
-        }
     }
 
     /// Whoever has offered an HTLC that is overdue closes the channel over it.

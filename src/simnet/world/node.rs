@@ -96,8 +96,6 @@ pub(crate) struct Node {
     pub(crate) faults: Faults,
     /// What it has on the chain, to spend.
     pub(crate) confirmed: Sat,
-    /// What it will have there when the next block is made.
-    pub(crate) unconfirmed: Sat,
     /// What it is owed.
     pub(crate) invoices: BTreeMap<PaymentHash, Invoice>,
     /// What it pays.
@@ -120,7 +118,6 @@ impl Node {
             is_up: true,
             faults: Faults::default(),
             confirmed: GIFT,
-            unconfirmed: Sat::default(),
             invoices: BTreeMap::new(),
             payments: BTreeMap::new(),
             settled: 0,

@@ -78,15 +78,12 @@ pub(in super::super) fn peer(world: &World, node: NodeId, other: &Node) -> lnrpc
 
 /// What a node has on the chain.
 pub(in super::super) fn wallet(node: &Node) -> lnrpc::WalletBalanceResponse {
-    let (confirmed, unconfirmed) = (sat(node.confirmed), sat(node.unconfirmed));
-    let account = lnrpc::WalletAccountBalance {
-        confirmed_balance: confirmed,
-        unconfirmed_balance: unconfirmed,
-    };
+    let confirmed = sat(node.confirmed);
+    let account =
+        lnrpc::WalletAccountBalance { confirmed_balance: confirmed, ..Default::default() };
     lnrpc::WalletBalanceResponse {
-        total_balance: confirmed + unconfirmed,
+        total_balance: confirmed,
         confirmed_balance: confirmed,
-        unconfirmed_balance: unconfirmed,
         account_balance: [("default".to_owned(), account)].into(),
         ..Default::default()
     }
