@@ -169,6 +169,11 @@ impl World {
         self.nodes.get(&id)
     }
 
+    /// What the clock of a node shows.
+    pub(crate) fn clock(&self, id: NodeId) -> Time {
+        self.node(id).map_or(self.now, |node| node.clock(self.now))
+    }
+
     /// The node that gives itself this name.
     pub(crate) fn named(&self, alias: &str) -> Option<&Node> {
         self.nodes.values().find(|node| node.alias == alias)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::ids::{ChannelPoint, NodeId, PaymentHash};
 use crate::rpc::lnrpc::failure::FailureCode;
+use crate::time::Time;
 
 use super::channel::{End, Htlc, HtlcId, Origin, Refused, Side, Stage};
 use super::invoice::{Arrival, ArrivalState, Invoice, InvoiceState};
@@ -100,7 +101,7 @@ impl World {
         htlc: &Htlc,
     ) -> Result<(), Refused> {
         let scid = self.channels.get(&point).and_then(|channel| channel.scid).ok_or(NO_CHANNEL)?;
-        let (now, height) = (self.now, self.chain.height);
+        let (now, height) = (self.clock(node), self.chain.height);
         let told = htlc.hops.first().ok_or(NO_PAYLOAD)?;
         if htlc.amount < told.amount {
             let code = FailureCode::FinalIncorrectHtlcAmount;
@@ -147,13 +148,13 @@ impl World {
 
     /// Takes what has come for an invoice whose preimage is known.
     pub(super) fn take_payment(&mut self, id: NodeId, hash: PaymentHash) {
-        let now = self.now;
+        let now = self.clock(id);
         let Some(node) = self.nodes.get_mut(&id) else { return };
         let Some(invoice) = node.invoices.get_mut(&hash) else { return };
         let Some(preimage) = invoice.preimage else { return };
         node.settled += 1;
         invoice.settle_index = node.settled;
-        invoice.state = InvoiceState::Settled { at: node_time(now, node.faults.clock_ms) };
+        invoice.state = InvoiceState::Settled { at: now };
         let ends = resolve(invoice, ArrivalState::Settled, now);
         self.tell(Notice::Invoice { node: id, hash });
         for (channel, htlc) in ends {
@@ -171,7 +172,7 @@ impl World {
 
     /// Gives back what has come for an invoice, which can be paid no more.
     pub(super) fn give_back(&mut self, node: NodeId, hash: PaymentHash) {
-        let now = self.now;
+        let now = self.clock(node);
         let invoice = self.nodes.get_mut(&node).and_then(|node| node.invoices.get_mut(&hash));
         let Some(invoice) = invoice else { return };
         invoice.state = InvoiceState::Canceled;
@@ -191,7 +192,7 @@ impl World {
         channel: ChannelPoint,
         id: HtlcId,
     ) {
-        let now = self.now;
+        let now = self.clock(node);
         let invoice = self.nodes.get_mut(&node).and_then(|node| node.invoices.get_mut(&hash));
         let Some(invoice) = invoice.filter(|it| it.state == InvoiceState::Open) else { return };
         let mut waiting = invoice.htlcs.iter_mut();
@@ -275,17 +276,8 @@ fn judge(invoice: &Invoice, htlc: &Htlc, height: u32) -> Result<(), Refused> {
     Err(unknown(why))
 }
 
-/// What a node's clock shows that is off by so much.
-fn node_time(now: crate::time::Time, off_ms: i64) -> crate::time::Time {
-    crate::time::Time::from_unix_ms(now.unix_ms().saturating_add_signed(off_ms))
-}
-
 /// Decides about all that waits for an invoice, and names it.
-fn resolve(
-    invoice: &mut Invoice,
-    state: ArrivalState,
-    now: crate::time::Time,
-) -> Vec<(ChannelPoint, HtlcId)> {
+fn resolve(invoice: &mut Invoice, state: ArrivalState, now: Time) -> Vec<(ChannelPoint, HtlcId)> {
     let waiting = invoice.htlcs.iter_mut().filter(|it| it.state == ArrivalState::Accepted);
     let decide = |arrival: &mut Arrival| {
         arrival.state = state;

@@ -92,7 +92,7 @@ impl World {
             preimage,
         };
         invoice.request = request(node, &invoice).map_err(InvoiceError::Unfit)?;
-        let to_live = (invoice.made + invoice.to_live).since(now);
+        let to_live = invoice.to_live;
         node.invoices.insert(hash, invoice);
         self.plan(to_live, Due::Expiry(id, hash));
         self.tell(Notice::Invoice { node: id, hash });

@@ -104,7 +104,7 @@ impl World {
         id: NodeId,
         wanted: NewPayment,
     ) -> Result<PaymentHash, PayError> {
-        let (hash, plan, amount) = self.plan_payment(wanted)?;
+        let (hash, plan, amount) = self.plan_payment(id, wanted)?;
         if plan.payee == id && !plan.wanted.may_pay_itself {
             return Err(PayError::Itself);
         }
@@ -122,7 +122,11 @@ impl World {
     }
 
     /// What a payment of an invoice comes to.
-    fn plan_payment(&self, wanted: NewPayment) -> Result<(PaymentHash, Plan, Msat), PayError> {
+    fn plan_payment(
+        &self,
+        id: NodeId,
+        wanted: NewPayment,
+    ) -> Result<(PaymentHash, Plan, Msat), PayError> {
         let fault = |text: String| PayError::Invoice(text);
         let invoice = Bolt11Invoice::from_str(&wanted.request)
             .map_err(|error| fault(format!("invalid payment request: {error}")))?;
@@ -136,7 +140,7 @@ impl World {
             }
         };
         let ends = invoice.duration_since_epoch() + invoice.expiry_time();
-        if ends < Duration::from_millis(self.now.unix_ms()) {
+        if ends < Duration::from_millis(self.clock(id).unix_ms()) {
             return Err(fault("invoice expired".into()));
         }
         let payee = NodeId::new(invoice.recover_payee_pub_key().serialize());
@@ -162,7 +166,7 @@ impl World {
 
     /// Begins a payment, or begins it anew where it had failed.
     fn begin(&mut self, id: NodeId, hash: PaymentHash, amount: Msat, plan: Option<Plan>) {
-        let now = self.now;
+        let now = self.clock(id);
         let Some(node) = self.nodes.get_mut(&id) else { return };
         let index = u64::try_from(node.payments.len()).unwrap_or(u64::MAX) + 1;
         let request = plan.as_ref().map(|plan| plan.wanted.request.clone());
@@ -183,7 +187,7 @@ impl World {
 
     /// Sends an HTLC on its way.
     fn launch(&mut self, id: NodeId, hash: PaymentHash, route: Route) -> u64 {
-        let now = self.now;
+        let now = self.clock(id);
         let attempt = self.nodes.get_mut(&id).map_or(0, Node::next_attempt);
         let first = route.hops[0];
         let htlc = Htlc {
@@ -278,7 +282,7 @@ impl World {
 
     /// An attempt has come to its end.
     pub(super) fn attempt_ended(&mut self, id: NodeId, hash: PaymentHash, attempt: u64, end: End) {
-        let now = self.now;
+        let now = self.clock(id);
         let Some(payment) = self.payment_mut(id, hash) else { return };
         let Some(tried) = payment.attempts.iter_mut().find(|it| it.id == attempt) else { return };
         tried.resolved = Some(now);

@@ -152,3 +152,18 @@ fn an_event_names_how_an_htlc_ended_at_its_receiver() {
     });
     assert_eq!(finals.count(), 1);
 }
+
+#[test]
+fn a_clock_that_is_off_dates_what_its_node_makes_and_no_more() {
+    let mut net = Net::of(["alice", "bob"]);
+    let point = net.channel(0, 1, 1_000_000, 500_000);
+    net.world.add_fault(net.nodes[1], Fault::Clock(90_000));
+    let now = net.world.now;
+    let (hash, secret, _) = net.invoice(1, 1_000);
+    let made = |net: &Net| net.world.invoice(net.nodes[1], hash).expect("an invoice").made;
+    assert_eq!(made(&net), now + Duration::from_secs(90));
+    net.run(Duration::from_secs(86_399));
+    net.send(0, point, 1_000, (hash, secret));
+    net.run(Duration::from_millis(500));
+    assert!(matches!(net.state(0, hash), PaymentState::Succeeded(_)));
+}
