@@ -9,6 +9,7 @@ mod bootstrap;
 mod check;
 mod demo;
 mod door;
+mod keys;
 mod pause;
 mod printable;
 mod reload;

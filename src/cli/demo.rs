@@ -4,6 +4,7 @@
 //! as processes of their own, with configurations, identities, logs and sockets, which meet over a
 //! DHT. All of it ends with this process, and the folder that it lies in is removed.
 
+mod board;
 mod cast;
 mod dht;
 mod diary;
@@ -14,6 +15,7 @@ mod node;
 mod observer;
 mod owner;
 mod plain;
+mod show;
 mod stage;
 mod story;
 mod summary;
@@ -26,14 +28,13 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use tempfile::TempDir;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
 
 use self::dht::Dht;
 use self::diary::brief;
 use self::network::Kind;
-use self::news::{News, Teller};
+use self::news::Teller;
 use self::observer::Observer;
-use self::plain::Plain;
+use self::show::Show;
 use self::stage::{Setting, Stage};
 use self::summary::Summary;
 use super::door::say;
@@ -80,19 +81,24 @@ async fn perform(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let folder = folder.context("a folder is to be made for the demo (TMPDIR names another)")?;
     let mut stop = Stop::listen()?;
     let (teller, mut news) = Teller::new();
-    let show = Plain::begin();
+    let mut show = Show::begin(args.plain)?;
+    let breath = show.breath();
     let played = {
-        let playing = play(args, folder.path(), teller);
+        let playing = play(args, folder.path(), teller, breath);
         tokio::pin!(playing);
         loop {
             tokio::select! {
                 played = &mut playing => break Some(played),
-                Some(news) = news.recv() => show.show(&news)?,
+                Some(news) = news.recv() => show.show(news)?,
+                left = show.left() => break left.map(|()| None)?,
                 () = stop.wanted() => break None,
             }
         }
     };
-    rest(&show, &mut news)?;
+    while let Ok(news) = news.try_recv() {
+        show.show(news)?;
+    }
+    drop(show);
     let Some(played) = played else {
         say("\nended before the end of the story\n")?;
         return Ok(ExitCode::FAILURE);
@@ -115,7 +121,12 @@ async fn perform(args: &DemoArgs) -> anyhow::Result<ExitCode> {
 
 /// Sets the stage, plays, and sums up. The daemons are stopped before their logs are verified,
 /// unless they are to be kept.
-async fn play(args: &DemoArgs, folder: &Path, teller: Teller) -> anyhow::Result<Played> {
+async fn play(
+    args: &DemoArgs,
+    folder: &Path,
+    teller: Teller,
+    breath: Duration,
+) -> anyhow::Result<Played> {
     let begin = Instant::now();
     let dht = Dht::host().await?;
     let kind = Kind::Real(args.binaries.clone());
@@ -124,7 +135,7 @@ async fn play(args: &DemoArgs, folder: &Path, teller: Teller) -> anyhow::Result<
     let mut stage = Stage::set(setting, teller).await?;
     let mut observer = Observer::of(&stage);
     let played = tokio::select! {
-        played = story::play(&mut stage, Duration::ZERO) => played,
+        played = story::play(&mut stage, breath) => played,
         looked = observer.watch() => looked,
     };
     observer.read_logs().await?;
@@ -142,14 +153,6 @@ async fn play(args: &DemoArgs, folder: &Path, teller: Teller) -> anyhow::Result<
     }
     summary.verify(&stage);
     Ok(Played { stage, summary, took: begin.elapsed(), _dht: dht })
-}
-
-/// Shows what has been told and not shown yet.
-fn rest(show: &Plain, news: &mut mpsc::Receiver<News>) -> anyhow::Result<()> {
-    while let Ok(news) = news.try_recv() {
-        show.show(&news)?;
-    }
-    Ok(())
 }
 
 /// How to look at what is kept running.

@@ -4,7 +4,7 @@ use tokio::sync::mpsc;
 
 use super::node::C;
 use crate::control::Status;
-use crate::ids::ChannelPoint;
+use crate::ids::{ChannelPoint, NodeId};
 use crate::units::{Msat, Ppm};
 
 /// How much news may wait to be shown: the teller waits for the show, which is never far behind.
@@ -12,7 +12,6 @@ const NEWS_MAX: usize = 64;
 
 /// Something to show.
 #[derive(Debug)]
-#[expect(dead_code, reason = "the screen is on its way")]
 pub(super) enum News {
     /// A chapter begins.
     Chapter(Chapter),
@@ -57,19 +56,20 @@ pub(super) enum Who {
 
 /// A channel as it stands.
 #[derive(Clone, Debug)]
-#[expect(dead_code, reason = "the screen is on its way")]
 pub(super) struct Bar {
     /// Which one.
     pub(super) point: ChannelPoint,
     /// Where it stands among all.
     pub(super) order: usize,
+    /// The end that is named first.
+    pub(super) node: NodeId,
     /// What it is called here.
     pub(super) name: String,
     /// What the end that is named first has.
     pub(super) near: Msat,
     /// What the other end has.
     pub(super) far: Msat,
-    /// The share of the first, where nothing is in flight.
+    /// The share of the first.
     pub(super) share: Option<Ppm>,
 }
 

@@ -9,7 +9,7 @@ use super::diary::{Diary, Tally};
 use super::news::{Bar, News, Teller};
 use super::node::Node;
 use super::owner::Owner;
-use super::stage::{Stage, share};
+use super::stage::{Stage, total};
 use crate::control;
 use crate::simnet::client::ChannelState;
 
@@ -85,9 +85,12 @@ impl Observer {
     fn bar(&self, place: usize, channel: ChannelState) -> Option<Bar> {
         let (order, link) = self.cast.link(channel.point)?;
         let name = self.cast.name(channel.point);
-        let share = share(channel).filter(|_| channel.htlcs == 0);
         let (near, far) = (channel.local.msat(), channel.remote.msat());
-        let bar = Bar { point: channel.point, name, near, far, share, order };
+        // What is in flight is missing from both ends, and not from the whole.
+        let total = self.cast.total(channel.point).unwrap_or_else(|| total(channel));
+        let share = near.part_of(total);
+        let node = self.nodes.get(place)?.id;
+        let bar = Bar { point: channel.point, node, name, near, far, share, order };
         (link.near == place).then_some(bar)
     }
 

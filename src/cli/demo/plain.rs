@@ -1,9 +1,7 @@
 //! The demo as lines, where there is no screen.
 
-use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::super::door::say;
 use super::super::printable::printable;
 use super::super::status::figures::wrapped;
 use super::diary::brief;
@@ -12,33 +10,20 @@ use super::news::{Chapter, Line, News};
 /// How wide the lines about a chapter are.
 const WIDTH: usize = 90;
 
-/// Prints news as it comes.
-#[derive(Debug)]
-pub(super) struct Plain {
-    begin: Instant,
-}
-
-impl Plain {
-    /// Times count from here.
-    pub(super) fn begin() -> Self {
-        Self { begin: Instant::now() }
-    }
-
-    /// Prints what has to be said of it.
-    pub(super) fn show(&self, news: &News) -> io::Result<()> {
-        match news {
-            News::Chapter(Chapter { number, title, sentence }) => {
-                let lines = wrapped(sentence, WIDTH).join("\n   ");
-                say(&format!("\n{number}. {title}\n   {lines}\n\n"))
-            }
-            News::Line(line) => say(&(told(line, self.begin.elapsed()) + "\n")),
-            News::Channels(_) | News::Daemons(_) => Ok(()),
+/// What has to be said of it, `at` so long after the beginning.
+pub(super) fn lines(news: &News, at: Duration) -> String {
+    match news {
+        News::Chapter(Chapter { number, title, sentence }) => {
+            let lines = wrapped(sentence, WIDTH).join("\n   ");
+            format!("\n{number}. {title}\n   {lines}\n\n")
         }
+        News::Line(line) => told(line, at) + "\n",
+        News::Channels(_) | News::Daemons(_) => String::new(),
     }
 }
 
 /// A line with its time and whose it is.
-pub(super) fn told(line: &Line, at: Duration) -> String {
+fn told(line: &Line, at: Duration) -> String {
     let Line { who, text } = line;
     format!("{:>7}  {:<6} {}", tenths(at), who.name(), printable(text))
 }

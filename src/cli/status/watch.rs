@@ -8,32 +8,21 @@ mod screen;
 mod view;
 
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ratatui::DefaultTerminal;
-use ratatui::crossterm::event::{self, Event};
+use ratatui::crossterm::event::Event;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use self::view::{Flow, View};
+use super::super::keys::Keys;
 use crate::control::{Client, ClientError, Status};
 use crate::ids::ChannelPoint;
 
 /// How often the screen's figures are asked for.
 const REFRESH: Duration = Duration::from_secs(1);
-
-/// How long the keys' thread waits before it looks whether it is still wanted.
-const KEYS_WAIT: Duration = Duration::from_millis(100);
-
-/// How long that thread may take to end.
-const KEYS_END: Duration = Duration::from_millis(300);
-
-/// How many keys may wait to be taken: more than anybody types within a frame.
-const KEYS_MAX: usize = 64;
 
 /// What the daemon told.
 #[derive(Debug)]
@@ -125,49 +114,6 @@ async fn ask(
         if let Ok(Err(_)) = timeout(REFRESH, wanted.changed()).await {
             // Nobody will want another channel.
             sleep(REFRESH).await;
-        }
-    }
-}
-
-/// The keys that are pressed, read by a thread of their own: waiting for a terminal blocks.
-#[derive(Debug)]
-struct Keys {
-    events: mpsc::Receiver<Event>,
-    is_over: Arc<AtomicBool>,
-    thread: JoinHandle<()>,
-}
-
-impl Keys {
-    fn read() -> Self {
-        let (sender, events) = mpsc::channel(KEYS_MAX);
-        let is_over = Arc::new(AtomicBool::new(false));
-        let is_read = Arc::clone(&is_over);
-        let thread = std::thread::spawn(move || {
-            while !is_read.load(Ordering::Relaxed) {
-                let sent = match event::poll(KEYS_WAIT) {
-                    Ok(true) => event::read().ok().map(|event| sender.try_send(event)),
-                    Ok(false) => continue,
-                    Err(_) => None,
-                };
-                // Keys that nobody has time for are lost; a terminal that is gone ends it.
-                match sent {
-                    Some(Ok(()) | Err(mpsc::error::TrySendError::Full(_))) => {}
-                    Some(Err(mpsc::error::TrySendError::Closed(_))) | None => return,
-                }
-            }
-        });
-        Self { events, is_over, thread }
-    }
-}
-
-impl Drop for Keys {
-    /// Waits for the thread as long as it may wait itself. Where the terminal is gone, crossterm
-    /// reads its end again and again and the thread never ends; the process does.
-    fn drop(&mut self) {
-        self.is_over.store(true, Ordering::Relaxed);
-        let begin = Instant::now();
-        while !self.thread.is_finished() && begin.elapsed() < KEYS_END {
-            std::thread::sleep(KEYS_WAIT / 10);
         }
     }
 }
