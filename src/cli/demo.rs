@@ -129,7 +129,8 @@ async fn play(
 ) -> anyhow::Result<Played> {
     let begin = Instant::now();
     let dht = Dht::host().await?;
-    let kind = Kind::Real(args.binaries.clone());
+    let kind =
+        if args.real { Kind::Real(args.binaries.clone()) } else { Kind::Simulated(args.seed) };
     let secrets = [story::ALICES, story::BOBS];
     let setting = Setting { kind: &kind, folder, seed: args.seed, dht: dht.address(), secrets };
     let mut stage = Stage::set(setting, teller).await?;

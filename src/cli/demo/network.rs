@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::simnet::NodeDoor;
 use crate::simnet::real::Real;
+use crate::simnet::{LndVersion, NodeDoor, Settings, Simnet};
 
 /// Which nodes play.
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
+    /// Simulated ones, whose keys come from this seed.
+    Simulated(u64),
     /// Real btcd and lnd, with the binaries in this folder.
     Real(PathBuf),
 }
@@ -15,6 +17,8 @@ pub(super) enum Kind {
 /// A running network. Dropped, it ends.
 #[derive(Debug)]
 pub(super) enum Network {
+    /// Simulated nodes in this process.
+    Simulated(Simnet),
     /// Real btcd and lnd.
     Real(Real),
 }
@@ -28,6 +32,13 @@ impl Network {
         aliases: &[&str],
     ) -> anyhow::Result<(Self, Vec<NodeDoor>)> {
         match kind {
+            Kind::Simulated(seed) => {
+                let settings = Settings { folder: folder.to_owned(), seed: *seed };
+                let network = Simnet::start(settings);
+                let doors = aliases.iter().map(|alias| network.add(alias, LndVersion::default()));
+                let doors = doors.collect::<Result<Vec<_>, _>>()?;
+                Ok((Self::Simulated(network), doors))
+            }
             Kind::Real(binaries) => {
                 let network = Real::start(folder, binaries, aliases).await?;
                 let doors = network.nodes()?;
@@ -39,6 +50,10 @@ impl Network {
     /// Makes blocks, so many new transactions in the first.
     pub(super) async fn confirm(&self, transactions: usize, blocks: u32) -> anyhow::Result<()> {
         match self {
+            Self::Simulated(network) => {
+                network.mine(blocks);
+                Ok(())
+            }
             Self::Real(network) => Ok(network.mine(transactions, blocks).await?),
         }
     }

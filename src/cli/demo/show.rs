@@ -13,7 +13,7 @@ use super::news::News;
 use super::plain::lines;
 
 /// How long the beginning and the end of a chapter are left to the eye.
-const BREATH: Duration = Duration::from_millis(500);
+const BREATH: Duration = Duration::from_millis(800);
 
 /// Shows news as it comes.
 #[derive(Debug)]
