@@ -14,6 +14,7 @@ mod pause;
 mod printable;
 mod reload;
 mod run;
+mod simnet;
 mod status;
 mod why;
 
@@ -35,12 +36,13 @@ use tracing_subscriber::{EnvFilter, reload as reloading};
 use crate::config::{self, Config, ConfigError, LogFormat, LogLevel};
 use crate::daemon::{self, Source};
 use crate::simnet::process;
+use crate::simnet::scenario::ScenarioError;
 
 use door::Door;
 
 /// The command line cannot be meant (`EX_USAGE`).
 const USAGE: u8 = 64;
-/// The configuration cannot be used (`EX_CONFIG`).
+/// The configuration, or a scenario, cannot be used (`EX_CONFIG`).
 const CONFIG: u8 = 78;
 
 /// Keeps the channels of a cluster of Lightning nodes in balance, unattended.
@@ -123,6 +125,11 @@ enum Command {
     /// Play a story of two owners with five nodes and two daemons, on this machine alone.
     #[command(after_help = "Example: tightrope demo --keep")]
     Demo(demo::DemoArgs),
+    /// Run a network of simulated lnd nodes, for experiments with any LND client.
+    #[command(
+        after_help = "Example: tightrope simnet --scenario config/simnet/three-nodes.scenario"
+    )]
+    Simnet(simnet::SimnetArgs),
     /// Become a program that ends with the process that started it.
     #[command(hide = true)]
     Leash {
@@ -177,7 +184,8 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Where even that cannot be printed, the exit code tells.
             drop(writeln!(std::io::stderr(), "tightrope: {error:#}"));
-            if error.is::<ConfigError>() { ExitCode::from(CONFIG) } else { ExitCode::FAILURE }
+            let is_unusable = error.is::<ConfigError>() || error.is::<ScenarioError>();
+            if is_unusable { ExitCode::from(CONFIG) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -204,6 +212,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Bootstrap { listen } => bootstrap::run(listen),
         Command::Demo(args) => demo::run(&args),
+        Command::Simnet(args) => simnet::run(args),
         Command::Leash { parent, program, arguments } => {
             let error = process::on_leash(parent, &program, &arguments);
             anyhow::bail!("{} does not start: {error}", program.display())

@@ -18,7 +18,8 @@ pub use words::{Complaint, Misread};
 
 use crate::units::Sat;
 pub(super) use channel::pair;
-pub(super) use words::{Words, moment, nearest, number, sat, span, span_text};
+pub use words::span_text;
+pub(super) use words::{Words, moment, nearest, number, sat, span};
 
 /// The most blocks that one command mines: two months of them.
 const BLOCKS_MAX: u32 = 10_000;

@@ -7,6 +7,7 @@
 mod check;
 mod fault;
 mod line;
+mod stage;
 
 use std::fmt;
 use std::fs;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 pub use fault::{Fault, ScenarioError, What};
 pub use line::{Node, Traffic};
+pub use stage::StageError;
 
 use super::command::{Command, Opening, span_text};
 use line::Line;

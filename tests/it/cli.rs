@@ -35,7 +35,7 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn each_command_has_help_with_an_example() {
     let folder = folder("127.0.0.1:1");
-    let commands: [&[&str]; 15] = [
+    let commands: [&[&str]; 16] = [
         &[],
         &["run"],
         &["check"],
@@ -51,6 +51,7 @@ fn each_command_has_help_with_an_example() {
         &["audit", "export"],
         &["bootstrap"],
         &["demo"],
+        &["simnet"],
     ];
     let mut all = String::new();
     for command in commands {
@@ -78,6 +79,7 @@ fn what_cannot_be_meant_exits_with_64_and_what_cannot_be_used_with_78() {
         &["status", "--dry-run"],
         &["--dry-run", "audit", "list"],
         &["--dry-run", "schema"],
+        &["simnet"],
     ] {
         assert_eq!(tightrope(good.path(), args).status.code(), Some(64), "{args:?}");
     }

@@ -18,8 +18,8 @@ use tightrope::core::outcome::{Cause, Failure};
 use tightrope::core::refusal::Refusal;
 
 /// The documents that tell an operator what to type.
-const DOCUMENTS: [&str; 4] =
-    ["README.md", "docs/config.md", "docs/control.md", "docs/operations.md"];
+const DOCUMENTS: [&str; 5] =
+    ["README.md", "docs/config.md", "docs/control.md", "docs/operations.md", "docs/simnet.md"];
 
 #[test]
 fn the_table_of_reasons_has_each_code_that_there_is_and_no_other() {

@@ -7,8 +7,10 @@ use std::time::Duration;
 use arbtest::arbitrary::{Result, Unstructured};
 use arbtest::arbtest;
 use expect_test::expect_file;
-use tightrope::simnet::command::{Command, Prompt};
+use tightrope::simnet::command::{COMMANDS, Command, FAULTS, Prompt};
 use tightrope::simnet::scenario::Scenario;
+
+use crate::docs::document;
 
 /// How long the properties are tried.
 const BUDGET: Duration = Duration::from_secs(2);
@@ -104,16 +106,32 @@ fn a_bad_scenario_is_told_every_fault_with_its_line() {
 fn a_file_that_is_no_text_is_told_with_its_name() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a.scenario");
-    let told = || Scenario::read(&path).expect_err("cannot be read").to_string();
-    assert!(told().contains("a.scenario") && told().contains("No such file"), "{}", told());
+    let check = |parts: &[&str]| {
+        let error = Scenario::read(&path).expect_err("cannot be read");
+        let told = format!("{:#}", anyhow::Error::from(error));
+        for part in parts {
+            assert!(told.contains(part), "{told}");
+        }
+    };
+    check(&["a.scenario cannot be read", "No such file"]);
     fs::write(&path, [0xff]).expect("is written");
-    assert!(told().contains("UTF-8"), "{}", told());
+    check(&["a.scenario cannot be read", "UTF-8"]);
     fs::write(&path, "node alice\nnode alice\nnode bbo!\n").expect("is written");
-    assert!(
-        told().contains("has 2 faults:\n") && told().contains("a.scenario:3:6: "),
-        "{}",
-        told()
-    );
+    check(&["a.scenario has 2 faults:\n", "a.scenario:2:6: ", "a.scenario:3:6: "]);
+}
+
+#[test]
+fn the_documentation_has_every_command_and_every_fault_and_a_scenario_that_is_good() {
+    let text = document("docs/simnet.md");
+    for (form, _) in COMMANDS.into_iter().chain(FAULTS) {
+        let form = format!("| `{}` |", form.replace('|', "\\|"));
+        assert!(text.contains(&form), "{form}");
+    }
+    let example = text.split("```scenario").nth(1).and_then(|rest| rest.split("```").next());
+    let example = Scenario::parse(example.expect("has an example"));
+    assert_eq!(example.map(|scenario| scenario.script.len()), Ok(3));
+    let prompt = text.lines().filter_map(|line| line.strip_prefix("> "));
+    assert!(prompt.map(Prompt::read).all(|line| matches!(line, Ok(Some(_)))));
 }
 
 #[test]

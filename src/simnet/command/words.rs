@@ -252,7 +252,7 @@ pub(in crate::simnet) fn signed(text: &str, max: u32) -> Option<i64> {
 }
 
 /// Prints a time as it is read.
-pub(in crate::simnet) fn span_text(span: Duration) -> String {
+pub fn span_text(span: Duration) -> String {
     match (span.as_secs(), span.subsec_millis()) {
         (secs, 0) => format!("{secs}s"),
         (0, ms) => format!("{ms}ms"),

@@ -11,7 +11,7 @@ use crate::units::Sat;
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
     /// The file cannot be read.
-    #[error("{}: {source} (it should be a file of text that you may read)", path.display())]
+    #[error("{} cannot be read (it should be a file of text that you may read)", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,

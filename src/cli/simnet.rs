@@ -1,0 +1,68 @@
+//! `tightrope simnet`: a network of simulated nodes in the foreground, for experiments.
+//!
+//! It begins as its scenario says, tells how each node is reached, and then plays the script and
+//! does what is asked. All of it ends with this process.
+
+mod doors;
+mod play;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::LocalSet;
+
+use super::door::say;
+use crate::simnet::scenario::Scenario;
+use crate::simnet::{Settings, Simnet};
+use play::{Lines, Play};
+
+/// What network, and for whom.
+#[derive(Debug, clap::Args)]
+pub(super) struct SimnetArgs {
+    /// The nodes, the channels and what happens, in the words of docs/simnet.md.
+    #[arg(long, value_name = "FILE")]
+    scenario: PathBuf,
+    /// Ask for no commands: stay until SIGINT or SIGTERM.
+    #[arg(long)]
+    serve: bool,
+    /// Where the nodes have their folders; a temporary place, which vanishes with them, where this
+    /// is missing.
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
+}
+
+/// Runs the network on this thread.
+pub(super) fn run(args: SimnetArgs) -> anyhow::Result<ExitCode> {
+    let scenario = Scenario::read(&args.scenario)?;
+    let temporary;
+    let folder = match args.folder {
+        Some(folder) => std::path::absolute(folder)?,
+        None => {
+            temporary = tempfile::Builder::new().prefix("tightrope-simnet-").tempdir()?;
+            temporary.path().to_owned()
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ended = LocalSet::new().block_on(&runtime, network(scenario, folder, args.serve));
+    // The thread that waits for a line must not hold up the end.
+    runtime.shutdown_background();
+    ended?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn network(scenario: Scenario, folder: PathBuf, is_served: bool) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let network = Rc::new(Simnet::start(Settings { folder, seed: scenario.seed }));
+    scenario.set_up(&network).await?;
+    say(&doors::text(&network.nodes()))?;
+    let lines = if is_served { Lines::Never } else { Lines::of_stdin() };
+    let mut play = Play::new(network, scenario.script, lines);
+    tokio::select! {
+        ended = play.go_on() => ended,
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+    }
+}
