@@ -12,6 +12,7 @@ mod operator;
 mod rpc;
 mod scenario;
 mod secrets;
+mod simnet;
 mod status;
 mod swarm;
 mod systemd;

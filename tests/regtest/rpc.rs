@@ -11,6 +11,7 @@ use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_t
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use tightrope::rpc::invoicesrpc::invoices_client::InvoicesClient;
 use tightrope::rpc::lnrpc::lightning_client::LightningClient;
 use tightrope::rpc::lnrpc::state_client::StateClient;
 use tightrope::rpc::routerrpc::router_client::RouterClient;
@@ -52,8 +53,12 @@ impl Rpc {
 
     /// Shows the macaroon of this file from here on.
     pub(crate) fn show(&mut self, macaroon: &Path) {
-        let bytes = std::fs::read(macaroon).expect("a macaroon");
-        let hex = data_encoding::HEXLOWER.encode(&bytes);
+        self.show_bytes(&std::fs::read(macaroon).expect("a macaroon"));
+    }
+
+    /// Shows this macaroon from here on.
+    pub(crate) fn show_bytes(&mut self, macaroon: &[u8]) {
+        let hex = data_encoding::HEXLOWER.encode(macaroon);
         self.macaroon = Macaroon(Some(hex.parse().expect("hex is ASCII")));
     }
 
@@ -67,6 +72,11 @@ impl Rpc {
         // A node with a hundred channels answers in more than the 4 MiB that tonic allows.
         LightningClient::with_interceptor(self.channel.clone(), self.macaroon.clone())
             .max_decoding_message_size(64 << 20)
+    }
+
+    /// The service of invoices that are held.
+    pub(crate) fn invoices(&self) -> InvoicesClient<Authenticated> {
+        InvoicesClient::with_interceptor(self.channel.clone(), self.macaroon.clone())
     }
 
     /// The service that pays.
