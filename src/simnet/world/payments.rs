@@ -252,6 +252,8 @@ impl World {
         let parts_left =
             plan.wanted.parts_max.saturating_sub(u32::try_from(parts).unwrap_or(u32::MAX));
         let fee_max = plan.wanted.fee_max.saturating_sub(fees);
+        // Parts of what cannot be sent in whole would only be held by the payee for a while.
+        let parts_left = if self.sendable(id) < left { 0 } else { parts_left };
         let route = shares(left, parts_left).find_map(|amount| {
             path::find(self, &Wanted { payer: id, plan: &plan, amount, fee_max })
         });
@@ -269,11 +271,15 @@ impl World {
         }
     }
 
+    /// What a node could send over all its channels at once.
+    fn sendable(&self, id: NodeId) -> Msat {
+        let own = self.channels_of(id).filter(|(channel, _)| channel.is_active);
+        own.map(|(channel, side)| channel.sendable(side)).sum()
+    }
+
     /// Why no way was found for an amount.
     fn why_no_route(&self, id: NodeId, amount: Msat) -> PaymentFailureReason {
-        let own = self.channels_of(id).filter(|(channel, _)| channel.is_active);
-        let sendable: Msat = own.map(|(channel, side)| channel.sendable(side)).sum();
-        if sendable < amount {
+        if self.sendable(id) < amount {
             PaymentFailureReason::FailureReasonInsufficientBalance
         } else {
             PaymentFailureReason::FailureReasonNoRoute
