@@ -107,7 +107,7 @@ impl Network {
             let point = point(opened.expect("a channel").into_inner());
             links.push(Link { point, from, to });
         }
-        self.btcd.wait_for_mempool(links.len()).await;
+        self.chain.wait_for_mempool(links.len()).await;
         self.mine(CONFIRMATIONS).await;
         for link in &links {
             self.wait_until_active(*link).await;
@@ -153,7 +153,7 @@ impl Network {
         let updates = self[link.from].rpc().lightning().close_channel(request).await;
         let mut updates = updates.expect("a close").into_inner();
         updates.message().await.expect("news of the close").expect("that it is pending");
-        self.btcd.wait_for_mempool(1).await;
+        self.chain.wait_for_mempool(1).await;
         self.mine(CONFIRMATIONS).await;
         for place in [link.from, link.to] {
             let what = format!("{} has forgotten {}", self[place].alias(), link.point);

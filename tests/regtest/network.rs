@@ -1,4 +1,4 @@
-//! [`Network`]: a private chain with funded nodes on it.
+//! [`Network`]: a private chain with funded nodes on it, on the ground that the suite has chosen.
 
 use std::ops::{Index, IndexMut};
 
@@ -6,7 +6,9 @@ use tempfile::TempDir;
 use tightrope::rpc::lnrpc;
 
 use super::btcd::{Btcd, NOBODY};
+use super::ground::{Chain, Ground};
 use super::node::{Node, Version};
+use super::simulated::Simulated;
 
 /// The first node of a network.
 pub(crate) const ALICE: usize = 0;
@@ -30,7 +32,7 @@ pub(crate) const SAT_PER_VBYTE: u64 = 2;
 #[derive(Debug)]
 pub(crate) struct Network {
     nodes: Vec<Node>,
-    pub(super) btcd: Btcd,
+    pub(super) chain: Chain,
     folder: TempDir,
 }
 
@@ -40,25 +42,43 @@ impl Network {
         // On a disk that is a real one, unlike /tmp on many machines: what the logs cost is true.
         let folder = tempfile::Builder::new().tempdir_in(env!("CARGO_TARGET_TMPDIR"));
         let folder = folder.expect("a temporary folder");
+        match Ground::here() {
+            Ground::Real => Self::start_real(folder, versions).await,
+            Ground::Simulated => Self::start_simulated(folder, versions).await,
+        }
+    }
+
+    async fn start_real(folder: TempDir, versions: &[Version]) -> Self {
         // The blocks must pay Alice from the first on, and only she can say how: she is started
         // once on a chain that is thrown away, which needs a block for her to serve.
-        let btcd = Btcd::start(folder.path(), NOBODY).await;
-        btcd.mine(1).await;
-        let mut alice = Node::start(ALIASES[ALICE], versions[ALICE], folder.path(), &btcd).await;
+        let chain = Chain::Real(Btcd::start(folder.path(), NOBODY).await);
+        chain.mine(1).await;
+        let mut alice = Node::start(ALIASES[ALICE], versions[ALICE], folder.path(), &chain).await;
         let address = alice.address().await;
         alice.kill();
-        let btcd = btcd.restart(&address).await;
-        btcd.mine(BLOCKS).await;
+        let Chain::Real(btcd) = chain else { unreachable!("it was made above") };
+        let chain = Chain::Real(btcd.restart(&address).await);
+        chain.mine(BLOCKS).await;
 
         alice.start_again().await;
         let mut nodes = vec![alice];
         for (alias, version) in ALIASES.into_iter().zip(versions).skip(1) {
-            nodes.push(Node::start(alias, *version, folder.path(), &btcd).await);
+            nodes.push(Node::start(alias, *version, folder.path(), &chain).await);
         }
-        let network = Self { nodes, btcd, folder };
+        let network = Self { nodes, chain, folder };
         network.fund().await;
         network.introduce().await;
         network
+    }
+
+    /// Simulated nodes have money, and know each other, from the start.
+    async fn start_simulated(folder: TempDir, versions: &[Version]) -> Self {
+        let chain = Chain::Simulated(Simulated::start(folder.path()));
+        let mut nodes = Vec::new();
+        for (alias, version) in ALIASES.into_iter().zip(versions) {
+            nodes.push(Node::start(alias, *version, folder.path(), &chain).await);
+        }
+        Self { nodes, chain, folder }
     }
 
     /// Its nodes.
@@ -73,7 +93,7 @@ impl Network {
 
     /// Makes `count` blocks and waits until all nodes that run have seen them.
     pub(crate) async fn mine(&self, count: u32) {
-        self.btcd.mine(count).await;
+        self.chain.mine(count).await;
         for node in &self.nodes {
             node.wait_for_sync().await;
         }
@@ -98,7 +118,7 @@ impl Network {
             ..Default::default()
         };
         self[ALICE].rpc().lightning().send_many(request).await.expect("gifts");
-        self.btcd.wait_for_mempool(1).await;
+        self.chain.wait_for_mempool(1).await;
         self.mine(1).await;
         for node in &self.nodes {
             node.wait_for_money().await;

@@ -7,9 +7,10 @@ use tightrope::ids::{ChannelPoint, NodeId, PaymentHash, Scid};
 use tightrope::rpc::lnrpc::payment::PaymentStatus;
 use tightrope::rpc::{lnrpc, routerrpc};
 
-use super::btcd::Btcd;
+use super::ground::Chain;
 use super::lnd::Lnd;
 use super::rpc::{Rpc, certificate};
+use super::simulated::SimulatedNode;
 use super::wait;
 
 /// How long lnd may take to start; two start in one or two seconds on two cores.
@@ -31,9 +32,55 @@ pub(crate) enum Version {
 #[derive(Debug)]
 pub(crate) struct Node {
     alias: &'static str,
-    lnd: Lnd,
+    body: Body,
     rpc: Rpc,
     id: NodeId,
+}
+
+/// What a node is.
+#[derive(Debug)]
+enum Body {
+    Real(Lnd),
+    Simulated(SimulatedNode),
+}
+
+impl Body {
+    fn kill(&mut self) {
+        match self {
+            Self::Real(lnd) => lnd.kill(),
+            Self::Simulated(node) => node.kill(),
+        }
+    }
+
+    fn start_again(&mut self) {
+        match self {
+            Self::Real(lnd) => lnd.start_again(),
+            Self::Simulated(node) => node.start_again(),
+        }
+    }
+
+    fn socket(&self) -> String {
+        match self {
+            Self::Real(lnd) => lnd.socket(),
+            Self::Simulated(node) => node.socket(),
+        }
+    }
+
+    /// Where other nodes reach it.
+    fn host(&self) -> String {
+        match self {
+            Self::Real(lnd) => lnd.host(),
+            // Simulated nodes reach each other anywhere.
+            Self::Simulated(node) => node.socket(),
+        }
+    }
+
+    fn folder(&self) -> &Path {
+        match self {
+            Self::Real(lnd) => lnd.folder(),
+            Self::Simulated(node) => node.folder(),
+        }
+    }
 }
 
 impl Node {
@@ -42,28 +89,33 @@ impl Node {
         alias: &'static str,
         version: Version,
         folder: &Path,
-        btcd: &Btcd,
+        chain: &Chain,
     ) -> Self {
-        let lnd = Lnd::start(alias, version, folder, btcd);
+        let body = match chain {
+            Chain::Real(btcd) => Body::Real(Lnd::start(alias, version, folder, btcd)),
+            Chain::Simulated(network) => {
+                Body::Simulated(SimulatedNode::start(network, alias, version))
+            }
+        };
         let what = format!("{alias} has a certificate");
         let certificate =
-            wait::until(&what, START_LIMIT, async || certificate(&lnd.folder().join(CERTIFICATE)));
-        let mut rpc = Rpc::new(lnd.socket(), certificate.await);
+            wait::until(&what, START_LIMIT, async || certificate(&body.folder().join(CERTIFICATE)));
+        let mut rpc = Rpc::new(body.socket(), certificate.await);
         wait_for_service(alias, &rpc).await;
-        rpc.show(&lnd.folder().join(MACAROON));
+        rpc.show(&body.folder().join(MACAROON));
         let id = info(&rpc).await.expect("a node that serves").identity_pubkey;
         let id = id.parse().expect("a public key");
-        Self { alias, lnd, rpc, id }
+        Self { alias, body, rpc, id }
     }
 
     /// Ends the node at once; does nothing where it is down.
     pub(crate) fn kill(&mut self) {
-        self.lnd.kill();
+        self.body.kill();
     }
 
     /// Starts a node that is down.
     pub(crate) async fn start_again(&mut self) {
-        self.lnd.start_again();
+        self.body.start_again();
         wait_for_service(self.alias, &self.rpc).await;
     }
 
@@ -93,22 +145,17 @@ impl Node {
 
     /// Where its gRPC listens.
     pub(crate) fn socket(&self) -> String {
-        self.lnd.socket()
-    }
-
-    /// Where other nodes reach it.
-    fn host(&self) -> String {
-        self.lnd.host()
+        self.body.socket()
     }
 
     /// The file of its certificate.
     pub(crate) fn certificate(&self) -> PathBuf {
-        self.lnd.folder().join(CERTIFICATE)
+        self.body.folder().join(CERTIFICATE)
     }
 
     /// The file of the key of its certificate.
     pub(crate) fn certificate_key(&self) -> PathBuf {
-        self.lnd.folder().join("tls.key")
+        self.body.folder().join("tls.key")
     }
 
     /// A new address of its wallet.
@@ -131,7 +178,8 @@ impl Node {
 
     /// Connects to another node, and waits until both know of it.
     pub(crate) async fn connect(&self, other: &Self) {
-        let addr = lnrpc::LightningAddress { pubkey: other.id.to_string(), host: other.host() };
+        let addr =
+            lnrpc::LightningAddress { pubkey: other.id.to_string(), host: other.body.host() };
         let request = lnrpc::ConnectPeerRequest { addr: Some(addr), perm: false, timeout: 10 };
         // It is an error where the other one was quicker.
         let _ = self.rpc.lightning().connect_peer(request).await;
@@ -155,7 +203,7 @@ impl Node {
             action: (*call).to_owned(),
         };
         let permissions = calls.iter().map(permission).collect();
-        let request = lnrpc::BakeMacaroonRequest { permissions, root_key_id: 0 };
+        let request = lnrpc::BakeMacaroonRequest { permissions, ..Default::default() };
         let answer = self.rpc.lightning().bake_macaroon(request).await;
         answer.expect("a macaroon").into_inner().macaroon
     }

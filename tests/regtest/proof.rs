@@ -217,12 +217,41 @@ async fn paid_to(node: &Node) -> Vec<(PaymentHash, Vec<u64>)> {
 /// node itself said that they failed.
 pub(crate) fn counted(journal: &Journal, node: NodeId) -> Vec<u64> {
     let is_given_back = |hash: Option<PaymentHash>| {
-        journal.of("paymentFailed").filter(|line| line.payment_hash == hash).any(|line| {
-            let failure = line.failure.as_ref().expect("a failure says why");
-            failure["code"] != "notSent" && failure["code"] != "notFound"
-        })
+        let mut failed = journal.of("paymentFailed");
+        failed.any(|line| line.payment_hash == hash && is_given_back(line))
     };
     let intents = journal.of("paymentIntended").filter(|line| line.paid_by == Some(node));
     let counted = intents.filter(|line| !is_given_back(line.payment_hash));
     counted.map(|line| line.amount_msat.expect("an intent has its amount")).collect()
+}
+
+/// At each intent of a node, what counted towards its cap with that payment was within the cap. A
+/// payment counts until so long after its end, but not once the node said that it failed.
+pub(crate) fn stays_within(journal: &Journal, node: NodeId, cap_msat: u64, period: Duration) {
+    let period = u64::try_from(period.as_millis()).expect("a short period");
+    let of = |line: &&Transaction| line.paid_by == Some(node);
+    let intents: Vec<_> = journal.of("paymentIntended").filter(of).collect();
+    let until = |intent: &Transaction| {
+        let is_end = |line: &&Transaction| {
+            line.payment_hash == intent.payment_hash
+                && matches!(line.record.as_str(), "paymentSettled" | "paymentFailed")
+        };
+        let end = journal.transactions.iter().find(is_end).expect("every payment has ended");
+        end.timestamp + if is_given_back(end) { 0 } else { period }
+    };
+    for (n, intent) in intents.iter().enumerate() {
+        let counting = intents[..=n]
+            .iter()
+            .filter(|it| it.payment_hash == intent.payment_hash || until(it) > intent.timestamp);
+        let counted: u64 = counting.map(|it| it.amount_msat.expect("an amount")).sum();
+        assert!(counted <= cap_msat, "{counted} msat count at {intent:?}");
+    }
+}
+
+/// Whether a payment ended because its node says that it failed.
+fn is_given_back(end: &Transaction) -> bool {
+    end.record == "paymentFailed" && {
+        let failure = end.failure.as_ref().expect("a failure says why");
+        failure["code"] != "notSent" && failure["code"] != "notFound"
+    }
 }

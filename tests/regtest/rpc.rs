@@ -62,6 +62,12 @@ impl Rpc {
         self.macaroon = Macaroon(Some(hex.parse().expect("hex is ASCII")));
     }
 
+    /// The same services with another macaroon, or none.
+    pub(crate) fn with(&self, macaroon: Option<&str>) -> Self {
+        let macaroon = macaroon.map(|text| text.parse().expect("ASCII"));
+        Self { channel: self.channel.clone(), macaroon: Macaroon(macaroon) }
+    }
+
     /// The service that answers while the node starts.
     pub(crate) fn state(&self) -> StateClient<Channel> {
         StateClient::new(self.channel.clone())

@@ -6,22 +6,25 @@ use std::time::{Duration, Instant};
 
 use libtest_mimic::{Completion, Trial};
 
+use crate::harness::ground::Ground;
+
 /// No scenario takes longer; one that hangs must end, and its nodes with it.
 const LIMIT: Duration = Duration::from_secs(400);
 
 /// Makes a trial of each scenario, under its own name.
 macro_rules! trials {
-    ($($room:ident::$scenario:ident,)*) => {
-        vec![$(Trial::ignorable_test(
+    ($ground:ident: $($room:ident::$scenario:ident,)*) => {
+        vec![$(trial(
+            $ground,
             concat!(stringify!($room), "::", stringify!($scenario)),
-            || Ok(run(stringify!($scenario), scenarios::$room::$scenario()).into_completion()),
+            scenarios::$room::$scenario,
         ),)*]
     };
 }
 
-/// All scenarios.
-pub(crate) fn trials() -> Vec<Trial> {
-    trials![
+/// All scenarios, on real nodes or on simulated ones: what is true of the one is of the other.
+pub(crate) fn trials(ground: Ground) -> Vec<Trial> {
+    trials![ground:
         // It takes minutes where a payment was intended and never sent.
         crash::killed_at_any_moment_it_pays_no_hash_twice_and_forgets_none,
         crash::either_owner_killed_at_any_moment_pays_no_hash_twice,
@@ -62,8 +65,24 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
+/// A scenario as a trial.
+pub(crate) fn trial<T>(
+    ground: Ground,
+    name: impl Into<String>,
+    scenario: impl FnOnce() -> T + Send + 'static,
+) -> Trial
+where
+    T: Future<Output: IntoCompletion>,
+{
+    let name = name.into();
+    Trial::ignorable_test(name.clone(), move || {
+        ground.stand();
+        Ok(run(ground, &name, scenario()).into_completion())
+    })
+}
+
 /// What a scenario may return.
-trait IntoCompletion {
+pub(crate) trait IntoCompletion {
     /// Whether it was run, or found that it cannot be run here.
     fn into_completion(self) -> Completion;
 }
@@ -82,12 +101,12 @@ impl IntoCompletion for Completion {
 
 /// Runs a scenario to its end.
 #[expect(clippy::print_stderr, reason = "how long a scenario took is for people")]
-fn run<T>(name: &str, scenario: impl Future<Output = T>) -> T {
+fn run<T>(ground: Ground, name: &str, scenario: impl Future<Output = T>) -> T {
     let started = Instant::now();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let ended =
         runtime.expect("a runtime").block_on(async { tokio::time::timeout(LIMIT, scenario).await });
     let Ok(found) = ended else { panic!("{name} has not ended after {LIMIT:?}") };
-    eprintln!("regtest: {name} took {} ms", started.elapsed().as_millis());
+    eprintln!("{}: {name} took {} ms", ground.name(), started.elapsed().as_millis());
     found
 }

@@ -10,6 +10,7 @@ use crate::harness::dht::Dht;
 use crate::harness::journal::Journal;
 use crate::harness::network::{ALICE, BOB, Network};
 use crate::harness::node::Version::Lnd21;
+use crate::harness::random::Random;
 use crate::harness::{proof, wait};
 
 use super::{MEETING_LIMIT, REBALANCE_LIMIT, SECRET, UNKNOWN_LIMIT};
@@ -159,27 +160,4 @@ async fn the_budget_is_what_was_paid(network: &Network, daemon: &mut Daemon, lin
         daemon.journal().of("paymentIntended").count(),
         journal.of("paymentIntended").count()
     );
-}
-
-/// Numbers that look random, the same for the same seed (SplitMix64).
-struct Random(u64);
-
-impl Random {
-    /// From the seed in `TIGHTROPE_SEED`, or one that is told.
-    #[expect(clippy::print_stderr, reason = "a failure can be had again with the seed")]
-    fn seeded() -> Self {
-        let given = std::env::var("TIGHTROPE_SEED").ok();
-        let given = given.map(|seed| seed.parse().expect("TIGHTROPE_SEED is a number"));
-        let seed = given.unwrap_or_else(|| u64::from(std::process::id()));
-        eprintln!("regtest: kill -9 with TIGHTROPE_SEED={seed}");
-        Self(seed)
-    }
-
-    /// A number below `bound`.
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
 }

@@ -1,0 +1,156 @@
+//! `kill -9` in hundreds: the daemon, at any moment and under traffic, one or either of two owners.
+//!
+//! The rounds are spread over several networks that run at once, and over many channels: a payment
+//! that was intended and never sent blocks its channel until its node still does not know it 60 s
+//! after its invoice expired.
+
+use std::time::Duration;
+
+use libtest_mimic::Trial;
+use serde_json::json;
+
+use crate::harness::channel::{Link, Open};
+use crate::harness::daemon::Daemon;
+use crate::harness::dht::Dht;
+use crate::harness::ground::Ground;
+use crate::harness::journal::Journal;
+use crate::harness::network::{ALICE, BOB, Network};
+use crate::harness::node::Version::{Lnd20, Lnd21};
+use crate::harness::random::Random;
+use crate::harness::traffic::Traffic;
+use crate::harness::{proof, wait};
+use crate::suite;
+
+/// How many networks there are of each kind, and how often each sees its daemon killed: a hundred
+/// times one owner, a hundred times either of two.
+const NETWORKS: u64 = 2;
+const ROUNDS: usize = 50;
+/// How many channels there are: a round seldom finds its channel blocked by an earlier one.
+const CHANNELS: usize = 20;
+/// Every how many rounds a node is restarted too, with a payment on its way.
+const RESTART_EACH: usize = 12;
+/// How long after a drift the daemon is killed at the latest: most payments have ended by then.
+const DELAY_MS_MAX: u64 = 400;
+/// The same where it must find the other owner first.
+const DELAY_OF_TWO_MS_MAX: u64 = 1_600;
+/// What an HTLC of a restarted node's payment may have got through by then.
+const RESTART_DELAY_MS_MAX: u64 = 120;
+/// What each node may pay within the period: less than all the drifts at once.
+const CAP_SAT: u64 = 2_000_000;
+const PERIOD: Duration = Duration::from_secs(8);
+/// What drifts at least, and how much more at most.
+const DRIFT_SAT_MIN: u64 = 200_000;
+const DRIFT_SAT_SPREAD: u64 = 150_000;
+/// What a payment of the traffic moves, and how often one goes each way.
+const TRAFFIC_SAT: i64 = 2_000;
+const TRAFFIC_PERIOD: Duration = Duration::from_millis(200);
+/// How long until all is at rest after the last kill: an invoice lives 60 s, and 60 s more must
+/// pass; then the drift is mended.
+const REST_LIMIT: Duration = Duration::from_secs(180);
+/// What the owners share.
+const SECRET: &str = "what the owners of these tests share";
+
+/// A trial for each network.
+pub(crate) fn trials() -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for n in 0..NETWORKS {
+        for (owners, who) in [(1, "one_owner"), (2, "either_owner")] {
+            let name = format!("kills::{who}_killed_at_any_moment_pays_no_hash_twice_{n}");
+            let trial = move || pays_no_hash_twice(n, owners);
+            trials.push(suite::trial(Ground::Simulated, name, trial));
+        }
+    }
+    trials
+}
+
+/// No hash is dispatched twice, each payment ends once, no cap is exceeded at any moment, the logs
+/// are whole, and all channels come to rest.
+async fn pays_no_hash_twice(n: u64, owners: usize) {
+    let mut random = Random::seeded().apart(n);
+    let versions = if n.is_multiple_of(2) { [Lnd21, Lnd21] } else { [Lnd20, Lnd21] };
+    let mut network = Network::start(&versions).await;
+    let dht = Dht::start(network.folder()).await;
+    let links = network.open(&[Open::even(ALICE, BOB, 1_000_000); CHANNELS]).await;
+    let mut daemons = daemons(&network, &dht, owners).await;
+    for daemon in &mut daemons {
+        daemon.watches(CHANNELS).await;
+    }
+    let ways = [network.way(links[0], ALICE).await, network.way(links[0], BOB).await];
+    let traffic = Traffic::start(ways, TRAFFIC_SAT, TRAFFIC_PERIOD);
+
+    let mut drifts = 0;
+    for round in 0..ROUNDS {
+        let link = links[round % CHANNELS];
+        drifts += usize::from(drift(&network, link, &mut random).await);
+        let max = if owners == 1 { DELAY_MS_MAX } else { DELAY_OF_TWO_MS_MAX };
+        let delay = Duration::from_millis(random.below(max));
+        if round % RESTART_EACH == RESTART_EACH - 1 {
+            let place = if random.below(2) == 0 { ALICE } else { BOB };
+            let early = Duration::from_millis(random.below(RESTART_DELAY_MS_MAX));
+            tokio::time::sleep(early).await;
+            network[place].kill();
+            network[place].start_again().await;
+            network.wait_until_active(link).await;
+        }
+        tokio::time::sleep(delay).await;
+        let killed = usize::try_from(random.below(2)).expect("one or the other") % owners;
+        daemons[killed].kill9();
+        daemons[killed].start();
+    }
+    assert!(2 * drifts > ROUNDS, "only {drifts} payments drifted a channel");
+    assert!(traffic.arrived() > 0, "no traffic arrived");
+    traffic.stop().await;
+    all_is_well(&network, &links, daemons).await;
+}
+
+/// One daemon for both nodes, or one for each, started.
+async fn daemons(network: &Network, dht: &Dht, owners: usize) -> Vec<Daemon> {
+    let mut daemons = Vec::new();
+    for owned in network.nodes().chunks(network.nodes().len() / owners) {
+        let mut daemon = Daemon::of(network, owned).await;
+        daemon.limit("maxTransactionsPerPeriod", json!(1_000));
+        daemon.limit("maxAmountPerPeriod", json!(CAP_SAT));
+        daemon.limit("limitsPeriod", json!(format!("{}s", PERIOD.as_secs())));
+        if owners > 1 {
+            daemon.meet(dht, SECRET);
+        }
+        daemon.start();
+        daemons.push(daemon);
+    }
+    daemons
+}
+
+/// Has the richer end of a channel pay the other; whether that arrived.
+async fn drift(network: &Network, link: Link, random: &mut Random) -> bool {
+    let local = network.view(link, ALICE).await;
+    let rich = if local.local_balance > local.remote_balance { ALICE } else { BOB };
+    let sat = DRIFT_SAT_MIN + random.below(DRIFT_SAT_SPREAD);
+    let sat = i64::try_from(sat).expect("less than a channel has");
+    network.way(link, rich).await.pay(sat).await.is_ok()
+}
+
+#[expect(clippy::print_stderr, reason = "how near the kills came is for people")]
+async fn all_is_well(network: &Network, links: &[Link], mut daemons: Vec<Daemon>) {
+    for link in links {
+        let what = format!("{} is at rest within the deadzone", link.point);
+        wait::until(&what, REST_LIMIT, async || {
+            let balances = network.agreed_balances(*link, ALICE).await;
+            let poor = balances.local.min(balances.remote);
+            (10 * (poor + 1) >= 4 * (balances.local + balances.remote)).then_some(())
+        })
+        .await;
+    }
+    let mut all = Journal::default();
+    for daemon in &mut daemons {
+        daemon.comes_to_rest(REST_LIMIT).await;
+        daemon.stop().await;
+        daemon.obeys(&["audit", "verify"]).await;
+        all = all.and(daemon.journal());
+    }
+    proof::check(network, &all).await;
+    for node in network.nodes() {
+        proof::stays_within(&all, node.id(), CAP_SAT * 1_000, PERIOD);
+    }
+    let [paid, unknown] = ["paymentSettled", "paymentUnknown"].map(|record| all.of(record).count());
+    eprintln!("simnet: {ROUNDS} kills, {paid} payments, {unknown} outcomes asked for");
+}
