@@ -148,18 +148,21 @@ async fn most(pair: &Pair, link: Link) {
     for payer in [ALICE, BOB] {
         pair.recorder.act("the most that can be sent");
         let view = pair.network.view(link, payer).await;
-        let (mut least, mut beyond) = (0, view.local_balance + 1);
-        let mut serial = u64::try_from(payer).expect("small") << 32;
-        while beyond - least > 1 {
-            let sat = least.midpoint(beyond);
-            serial += 1;
-            if goes_through(pair, link, payer, sat, serial).await {
-                least = sat;
-            } else {
-                beyond = sat;
+        let most = pair.recorder.aside(async || {
+            let (mut least, mut beyond) = (0, view.local_balance + 1);
+            let mut serial = u64::try_from(payer).expect("small") << 32;
+            while beyond - least > 1 {
+                let sat = least.midpoint(beyond);
+                serial += 1;
+                if goes_through(pair, link, payer, sat, serial).await {
+                    least = sat;
+                } else {
+                    beyond = sat;
+                }
             }
-        }
-        let said = serde_json::json!({ "local_balance": view.local_balance, "most": least });
+            least
+        });
+        let said = serde_json::json!({ "local_balance": view.local_balance, "most": most.await });
         pair.recorder.hear_plain(pair.network[payer].alias(), "the most", said);
     }
 }
@@ -170,30 +173,26 @@ async fn goes_through(pair: &Pair, link: Link, payer: usize, sat: i64, serial: u
     let mut preimage = [4; 32];
     preimage[..8].copy_from_slice(&serial.to_be_bytes());
     let hash = tightrope::ids::Preimage::new(preimage).hash().as_bytes().to_vec();
-    pair.recorder
-        .aside(async || {
-            let made = pair.hold(link.beyond(payer), hash.clone(), sat).await.expect("an invoice");
-            let send = pair.send(Payment::over(link, payer, sat), hash.clone(), made.payment_addr);
-            let held = async {
-                wait::until("it is held, or waits in vain", HELD_LIMIT, async || {
-                    let request = lnrpc::PaymentHash { r_hash: hash.clone() };
-                    let invoice = payee.rpc().lightning().lookup_invoice(request).await;
-                    let state = invoice.expect("its invoice").into_inner().state();
-                    (state == lnrpc::invoice::InvoiceState::Accepted).then_some(())
-                })
-                .await;
-            };
-            let is_held = tokio::select! {
-                attempt = send => {
-                    assert_eq!(attempt.expect("an answer").status(), HtlcStatus::Failed);
-                    false
-                }
-                () = held => true,
-            };
-            let request = invoicesrpc::CancelInvoiceMsg { payment_hash: hash.clone() };
-            payee.rpc().invoices().cancel_invoice(request).await.expect("it is given back");
-            pair.network.agreed_balances(link, payer).await;
-            is_held
+    let made = pair.hold(link.beyond(payer), hash.clone(), sat).await.expect("an invoice");
+    let send = pair.send(Payment::over(link, payer, sat), hash.clone(), made.payment_addr);
+    let held = async {
+        wait::until("it is held, or waits in vain", HELD_LIMIT, async || {
+            let request = lnrpc::PaymentHash { r_hash: hash.clone() };
+            let invoice = payee.rpc().lightning().lookup_invoice(request).await;
+            let state = invoice.expect("its invoice").into_inner().state();
+            (state == lnrpc::invoice::InvoiceState::Accepted).then_some(())
         })
-        .await
+        .await;
+    };
+    let is_held = tokio::select! {
+        attempt = send => {
+            assert_eq!(attempt.expect("an answer").status(), HtlcStatus::Failed);
+            false
+        }
+        () = held => true,
+    };
+    let request = invoicesrpc::CancelInvoiceMsg { payment_hash: hash.clone() };
+    payee.rpc().invoices().cancel_invoice(request).await.expect("it is given back");
+    pair.network.agreed_balances(link, payer).await;
+    is_held
 }

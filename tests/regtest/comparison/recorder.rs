@@ -155,6 +155,7 @@ impl Recorder {
     pub(crate) async fn aside<T>(&self, doing: impl AsyncFnOnce() -> T) -> T {
         self.with(|page| page.is_listening = false);
         let done = doing().await;
+        self.quiet().await;
         self.with(|page| page.is_listening = true);
         done
     }
