@@ -11,8 +11,8 @@ use super::node::Version;
 /// A simulated network. Dropped, it is gone.
 #[derive(Debug)]
 pub(crate) struct Simulated {
-    /// Both are there until the end.
-    network: Option<Simnet>,
+    network: Simnet,
+    /// It is there until the end.
     runtime: Option<Runtime>,
 }
 
@@ -26,66 +26,55 @@ impl Simulated {
             .build()
             .expect("a runtime");
         let settings = Settings { folder: folder.to_owned(), seed: 1 };
-        let network = {
-            let _inside = runtime.enter();
-            Simnet::start(settings).expect("a simulated network")
-        };
-        Arc::new(Self { network: Some(network), runtime: Some(runtime) })
+        let inside = runtime.enter();
+        let network = Simnet::start(settings);
+        drop(inside);
+        Arc::new(Self { network, runtime: Some(runtime) })
     }
 
     /// Makes `count` blocks.
     pub(crate) fn mine(&self, count: u32) {
-        self.with(|network| network.mine(count));
-    }
-
-    fn with<T>(&self, act: impl FnOnce(&Simnet) -> T) -> T {
-        let _inside = self.runtime.as_ref().expect("a runtime").enter();
-        act(self.network.as_ref().expect("a network"))
+        self.network.mine(count);
     }
 }
 
 impl Drop for Simulated {
     fn drop(&mut self) {
-        let runtime = self.runtime.take().expect("a runtime");
-        {
-            let _inside = runtime.enter();
-            self.network = None;
-        }
         // The trial's own runtime is around us, where nothing may wait for another one.
-        runtime.shutdown_background();
+        self.runtime.take().expect("a runtime").shutdown_background();
     }
 }
 
 /// One of its nodes. It may be down; its folder and its port stay.
 #[derive(Debug)]
 pub(crate) struct SimulatedNode {
-    network: Arc<Simulated>,
+    ground: Arc<Simulated>,
     door: NodeDoor,
     is_up: bool,
 }
 
 impl SimulatedNode {
     /// Starts a new one, which serves at once.
-    pub(crate) fn start(network: &Arc<Simulated>, alias: &str, version: Version) -> Self {
+    pub(crate) fn start(ground: &Arc<Simulated>, alias: &str, version: Version) -> Self {
         let version = match version {
             Version::Lnd20 => LndVersion::V20,
             Version::Lnd21 => LndVersion::V21,
         };
-        let door = network.with(|network| network.add(alias, version)).expect("a node");
-        Self { network: network.clone(), door, is_up: true }
+        let door = ground.network.add(alias, version).expect("a node");
+        Self { ground: ground.clone(), door, is_up: true }
     }
 
     /// Ends it at once; does nothing where it is down.
     pub(crate) fn kill(&mut self) {
         if std::mem::take(&mut self.is_up) {
-            self.network.with(|network| network.stop(&self.door.alias)).expect("a node that runs");
+            self.ground.network.stop(&self.door.alias).expect("a node that runs");
         }
     }
 
     /// Starts it where it was; it must be down.
     pub(crate) fn start_again(&mut self) {
         assert!(!self.is_up, "{} is running", self.door.alias);
-        self.network.with(|network| network.start_again(&self.door.alias)).expect("a node");
+        self.ground.network.start_again(&self.door.alias).expect("a node");
         self.is_up = true;
     }
 
