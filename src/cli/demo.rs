@@ -110,7 +110,12 @@ async fn perform(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     }
     if args.keep {
         say(&how_to_look(&stage, &folder))?;
-        stop.wanted().await;
+        tokio::select! {
+            () = stop.wanted() => {}
+            // The traffic goes on; its news has been seen.
+            ended = story::go_on(&mut stage) => ended?,
+            () = async { while news.recv().await.is_some() {} } => {}
+        }
         for owner in &mut stage.owners {
             owner.stop().await?;
         }
@@ -163,7 +168,7 @@ fn how_to_look(stage: &Stage, folder: &TempDir) -> String {
     let [alice, bob] = stage.owners.each_ref().map(|owner| owner.folder().display());
     let folder = folder.path().display();
     format!(
-        "\nAll of it runs on. From another terminal:\n  \
+        "\nAll of it runs on, and so does the traffic. From another terminal:\n  \
          {binary} --config {alice} status --watch\n  \
          {binary} --config {bob} why A\n  \
          {binary} --config {alice} audit tail -f\n  \

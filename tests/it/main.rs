@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod control;
 mod daemon;
+mod demo;
 mod docs;
 mod grafana;
 mod lnd;

@@ -69,8 +69,8 @@ impl Owner {
             "swarm": { "bootstrap": [dht.to_string()], "host": "127.0.0.1", "firewalled": false },
             "limits": { "baseSettings": {
                 "maxTransactionSize": 500_000,
-                "maxTransactionsPerPeriod": 100,
-                "maxAmountPerPeriod": 10_000_000,
+                "maxTransactionsPerPeriod": 1000,
+                "maxAmountPerPeriod": 100_000_000,
                 "limitsPeriod": "1h",
                 // Quick enough for a story; an operator has minutes.
                 "minTimeBetweenPayments": "500ms",

@@ -216,8 +216,8 @@ impl Stage {
     /// Waits until the daemons of these owners watch these channels, each its own side.
     pub(super) async fn watched(&mut self, who: &[Who], links: &[Link]) -> anyhow::Result<()> {
         for who in who {
-            let whose = who.name();
-            let what = format!("{whose}'s daemon watches what it should");
+            let names: Vec<_> = links.iter().map(|link| self.cast.name(link.point)).collect();
+            let what = format!("{}'s daemon watches its part of {}", who.name(), names.join(", "));
             until(&what, MEND_TIME_MAX, async || {
                 self.check()?;
                 let [alice, bob] = self.statuses().await;

@@ -19,6 +19,9 @@ pub(super) const BOBS: &str = "a password that only Bob knows";
 /// takes.
 const ALONE: Duration = Duration::from_millis(1500);
 
+/// How far drifts are apart when the story is over: time enough to look at each.
+const BETWEEN: Duration = Duration::from_secs(5);
+
 const CHAPTERS: [Chapter; 4] = [
     Chapter {
         number: 1,
@@ -134,6 +137,17 @@ async fn at_once(stage: &mut Stage) -> anyhow::Result<()> {
             .await?;
     }
     Ok(())
+}
+
+/// Has one channel after the other drift, for whoever looks at what is kept running.
+pub(super) async fn go_on(stage: &mut Stage) -> anyhow::Result<()> {
+    loop {
+        for link in stage.dice.shuffled(stage.links.clone()) {
+            let drift = stage.plan(link);
+            stage.drift(&[drift]).await?;
+            sleep(BETWEEN).await;
+        }
+    }
 }
 
 async fn drift_and_mend(stage: &mut Stage, links: &[Link]) -> anyhow::Result<()> {
