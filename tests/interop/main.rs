@@ -1,9 +1,10 @@
 //! Opens our audit logs with npm's `hypercore@10`, and its appends with ours; signs and checks
-//! documents in JavaScript; meets `hyperswarm@4`.
+//! documents in JavaScript; meets `hyperswarm@4`; has `ln-service` drive simulated nodes.
 //!
 //! Needs Node and npm; says so in one line and counts as skipped without them.
 //! Run it with `cargo test --test interop`.
 
+mod ln_service;
 mod packages;
 mod swarm;
 mod wire;
@@ -47,6 +48,11 @@ fn main() -> ExitCode {
         trial("hypercore_reads_both_logs_of_a_daemon", hypercore_reads_both_logs_of_a_daemon),
         trial("what_javascript_signs_we_open", wire::what_javascript_signs_we_open),
         trial("what_we_sign_javascript_accepts", wire::what_we_sign_javascript_accepts),
+        trial("ln_service_drives_a_simulated_node", ln_service::ln_service_drives_a_simulated_node),
+        trial(
+            "the_ln_service_of_the_original_drives_a_simulated_node",
+            ln_service::the_ln_service_of_the_original_drives_a_simulated_node,
+        ),
         trial("we_dial_node", swarm::we_dial_node),
         trial("node_dials_us", swarm::node_dials_us),
         trial("node_and_we_dial_each_other", swarm::node_and_we_dial_each_other),

@@ -97,6 +97,8 @@ pub(crate) struct Channel {
     pub(crate) ends: Both<NodeId>,
     /// What it was funded with.
     pub(crate) capacity: Sat,
+    /// What of that its opener gave the other at the start.
+    pub(crate) pushed: Sat,
     /// Whether it is announced to nobody.
     pub(crate) is_private: bool,
     /// How far it has come.
@@ -442,12 +444,8 @@ impl Channel {
         *balance = balance.saturating_sub(amount);
         held.htlcs.insert(id);
         held.height += 1;
-        debug_assert_eq!(
-            self.whole(holder),
-            self.capacity.msat(),
-            "{} keeps its money",
-            self.point
-        );
+        let whole = self.whole(holder);
+        debug_assert_eq!(whole, self.capacity.msat(), "{} keeps its money", self.point);
     }
 
     /// Takes an HTLC that has its end out of the commitment of `holder`.
@@ -466,12 +464,8 @@ impl Channel {
             let counter = if holder == id.offerer { &mut moved.sent } else { &mut moved.received };
             *counter = counter.saturating_add(amount);
         }
-        debug_assert_eq!(
-            self.whole(holder),
-            self.capacity.msat(),
-            "{} keeps its money",
-            self.point
-        );
+        let whole = self.whole(holder);
+        debug_assert_eq!(whole, self.capacity.msat(), "{} keeps its money", self.point);
     }
 
     /// Takes an HTLC out of all commitments, as the channel is closed over it: it is given back

@@ -283,6 +283,7 @@ fn new_channel(point: ChannelPoint, wanted: &NewChannel) -> Channel {
         point,
         ends: Both { opener: from, acceptor: to },
         capacity,
+        pushed: push,
         is_private: wanted.is_private,
         phase: Phase::Pending,
         scid: None,

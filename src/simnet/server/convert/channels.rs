@@ -52,6 +52,7 @@ pub(in super::super) fn channel(world: &World, channel: &Channel, side: Side) ->
         chan_status_flags: "ChanStatusDefault".to_owned(),
         local_chan_reserve_sat: sat(channel.reserve().sat()),
         remote_chan_reserve_sat: sat(channel.reserve().sat()),
+        push_amount_sat: channel.pushed.sat(),
         commitment_type: CommitmentType::Anchors.into(),
         local_constraints: Some(constraints),
         remote_constraints: Some(constraints),
