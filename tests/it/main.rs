@@ -10,6 +10,7 @@ mod docs;
 mod grafana;
 mod lnd;
 mod operator;
+mod prompt;
 mod rpc;
 mod scenario;
 mod secrets;
