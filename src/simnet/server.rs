@@ -4,10 +4,12 @@
 //! that somebody wants at the door are heeded. What the calls do is the business of the services
 //! behind it, and of the world.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -53,6 +55,7 @@ pub(crate) struct Server {
     socket: SocketAddr,
     /// The listener itself, and the task that accepts from it; none while the node is down.
     listening: Option<(Arc<TcpListener>, JoinHandle<()>)>,
+    guests: Guests,
 }
 
 /// What lies behind the port of a node.
@@ -86,7 +89,7 @@ impl Server {
     ) -> io::Result<Self> {
         let door = Door { tls, node: Node { id, shared, oven } };
         let socket = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut server = Self { door, socket, listening: None };
+        let mut server = Self { door, socket, listening: None, guests: Guests::default() };
         server.open()?;
         Ok(server)
     }
@@ -105,7 +108,7 @@ impl Server {
         listener.set_nonblocking(true)?;
         self.socket = listener.local_addr()?;
         let listener = Arc::new(TcpListener::from_std(listener)?);
-        let accepting = accept(Arc::clone(&listener), self.door.clone());
+        let accepting = accept(Arc::clone(&listener), self.door.clone(), self.guests.clone());
         self.listening = Some((listener, tokio::spawn(accepting)));
         Ok(())
     }
@@ -117,6 +120,7 @@ impl Server {
             // The task lets go of the port when it is next looked at; it refuses from here on.
             let shut = rustix::net::shutdown(&listener, rustix::net::Shutdown::Both);
             debug_assert!(shut.is_ok(), "{shut:?}");
+            self.guests.cut();
         }
     }
 }
@@ -128,19 +132,58 @@ impl Drop for Server {
 }
 
 /// Lets in whoever comes, until it is aborted, and everybody is out.
-async fn accept(listener: Arc<TcpListener>, door: Door) {
-    let mut guests = JoinSet::new();
+async fn accept(listener: Arc<TcpListener>, door: Door, guests: Guests) {
+    let mut served = JoinSet::new();
     loop {
         match listener.accept().await {
             Ok((guest, from)) => {
-                guests.spawn(serve(guest, from.ip(), door.clone()));
+                let (present, door) = (guests.enter(&guest), door.clone());
+                served.spawn(async move {
+                    serve(guest, from.ip(), door).await;
+                    drop(present);
+                });
             }
             Err(error) => {
                 tracing::debug!(%error, "a simulated node cannot accept");
                 tokio::time::sleep(ACCEPT_REST).await;
             }
         }
-        while guests.try_join_next().is_some() {}
+        while served.try_join_next().is_some() {}
+    }
+}
+
+/// The connections of a node. A task that is aborted ends when it is next looked at; a node that
+/// is killed says nothing more from that moment on.
+#[derive(Clone, Debug, Default)]
+struct Guests(Arc<Mutex<BTreeMap<RawFd, OwnedFd>>>);
+
+/// Somebody who is connected, until this is dropped.
+struct Guest(Guests, RawFd);
+
+impl Guests {
+    fn enter(&self, guest: &TcpStream) -> Option<Guest> {
+        let hold = guest.as_fd().try_clone_to_owned().ok()?;
+        let number = hold.as_raw_fd();
+        self.all().insert(number, hold);
+        Some(Guest(self.clone(), number))
+    }
+
+    /// Cuts all of them off.
+    fn cut(&self) {
+        for guest in self.all().values() {
+            // It fails where the other end was quicker.
+            let _ = rustix::net::shutdown(guest, rustix::net::Shutdown::Both);
+        }
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<RawFd, OwnedFd>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.0.all().remove(&self.1);
     }
 }
 

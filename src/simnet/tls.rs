@@ -64,7 +64,7 @@ impl Identity {
         // P-256.
         let key = KeyPair::generate().map_err(TlsError::Make)?;
         let certificate = params.self_signed(&key).map_err(TlsError::Make)?;
-        Ok(Self { certificate: certificate.pem(), key: key.serialize_pem() })
+        Ok(Self { certificate: certificate.pem(), key: sec1(&key.serialize_der()) })
     }
 
     /// TLS 1.2 and 1.3 with this certificate, for HTTP/2.
@@ -83,4 +83,25 @@ impl Identity {
         config.alpn_protocols = vec![b"h2".to_vec()];
         Ok(Arc::new(config))
     }
+}
+/// A P-256 key in the form in which lnd keeps it (RFC 5915), from the one in which it is made
+/// (RFC 5958), which wraps it and names the curve outside.
+fn sec1(wrapped: &[u8]) -> String {
+    /// In front of the key: two lengths, versions and the curve.
+    const WRAPPING: usize = 29;
+    /// The version and the private part within it, behind its own length.
+    const PRIVATE: std::ops::Range<usize> = WRAPPING + 2..WRAPPING + 2 + 37;
+    /// The name of P-256, as a field of the key.
+    const CURVE: [u8; 12] = [0xa0, 10, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7];
+    let (private, public) = (&wrapped[PRIVATE], &wrapped[PRIVATE.end..]);
+    let fields = [private, &CURVE, public].concat();
+    let length = u8::try_from(fields.len()).unwrap_or_default();
+    let key = [&[0x30, length], fields.as_slice()].concat();
+    let text = data_encoding::BASE64.encode(&key);
+    let lines: String = text
+        .as_bytes()
+        .chunks(64)
+        .map(|line| format!("{}\n", String::from_utf8_lossy(line)))
+        .collect();
+    format!("-----BEGIN EC PRIVATE KEY-----\n{lines}-----END EC PRIVATE KEY-----\n")
 }

@@ -15,14 +15,14 @@ use libtest_mimic::Trial;
 use self::recorder::Entry;
 use crate::harness::ground::Ground;
 use crate::harness::node::Version::{self, Lnd20, Lnd21};
-use crate::suite;
+use crate::trial::trial;
 
 /// Simulated nodes say what real ones say, in the same order.
 pub(crate) fn trials() -> [Trial; 2] {
-    let trial = |name, version| suite::trial(Ground::Real, name, move || compare(version));
+    let compared = |name, version| trial(Ground::Real, name, move || compare(version));
     [
-        trial("comparison::simulated_nodes_say_what_lnd_0_21_says", Lnd21),
-        trial("comparison::simulated_nodes_say_what_lnd_0_20_says", Lnd20),
+        compared("comparison::simulated_nodes_say_what_lnd_0_21_says", Lnd21),
+        compared("comparison::simulated_nodes_say_what_lnd_0_20_says", Lnd20),
     ]
 }
 

@@ -10,6 +10,8 @@ mod comparison;
 mod harness;
 #[path = "suite.rs"]
 mod suite;
+#[path = "trial.rs"]
+mod trial;
 
 use std::process::ExitCode;
 

@@ -6,9 +6,10 @@
 #[path = "../regtest/harness.rs"]
 #[expect(dead_code, reason = "the figures and the comparison use more of it")]
 mod harness;
-mod kills;
 #[path = "../regtest/suite.rs"]
 mod suite;
+#[path = "../regtest/trial.rs"]
+mod trial;
 
 use std::process::ExitCode;
 
@@ -26,8 +27,5 @@ fn main() -> ExitCode {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let networks = (NETWORKS_EACH * processors).min(NETWORKS_MAX);
     arguments.test_threads.get_or_insert(networks);
-    // The longest first.
-    let mut trials = kills::trials();
-    trials.extend(suite::trials(Ground::Simulated));
-    libtest_mimic::run(&arguments, trials).exit_code()
+    libtest_mimic::run(&arguments, suite::trials(Ground::Simulated)).exit_code()
 }

@@ -36,6 +36,12 @@ impl Lightning for Node {
         request: Request<lnrpc::ListChannelsRequest>,
     ) -> Result<Response<lnrpc::ListChannelsResponse>, Status> {
         let asked = request.into_inner();
+        if !asked.peer.is_empty() && asked.peer.len() != 33 {
+            return Err(Status::unknown(format!(
+                "invalid `peer` key: invalid vertex length of {}, want 33",
+                asked.peer.len()
+            )));
+        }
         self.see(|world, own| {
             let is_wanted = |(channel, side): &(&Channel, Side)| {
                 channel.is_open()
@@ -76,13 +82,21 @@ impl Lightning for Node {
             return Err(Status::unknown("specify either chan_id or chan_point"));
         }
         let scid = (asked.chan_id != 0).then(|| Scid::new(asked.chan_id));
+        if scid.is_none() && asked.chan_point.parse::<ChannelPoint>().is_err() {
+            return Err(Status::unknown("outpoint should be of the form txid:index"));
+        }
         self.see(|world, own| {
             let mut known = graph::known(world, own.id);
             let found = known.find(|channel| match scid {
                 Some(_) => channel.scid == scid,
                 None => channel.point.to_string() == asked.chan_point,
             });
-            let found = found.ok_or_else(|| Status::not_found("edge not found"))?;
+            let found = found.ok_or_else(|| {
+                Status::not_found(match scid {
+                    Some(_) => "edge not found".to_owned(),
+                    None => format!("edge not found: op={}", asked.chan_point),
+                })
+            })?;
             Ok(graph::edge(world, found))
         })
     }

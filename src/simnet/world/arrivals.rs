@@ -267,7 +267,7 @@ fn judge(invoice: &Invoice, htlc: &Htlc, height: u32) -> Result<(), Refused> {
     } else if htlc.shown.secret != Some(invoice.secret) {
         "payment address mismatch"
     } else if htlc.shown.total < invoice.amount {
-        "mpp total amount below invoice amount"
+        "set total too low for invoice"
     } else if htlc.expiry < height.saturating_add(invoice.cltv) {
         "expiry too soon"
     } else {

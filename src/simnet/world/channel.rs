@@ -375,7 +375,13 @@ impl Channel {
             (is_mine && !held.htlcs.contains(id)).then_some(htlc.amount)
         };
         let told: Msat = self.htlcs.iter().filter_map(fresh).sum();
-        let mut left = held.balances[offerer].saturating_sub(told).saturating_sub(self.reserve());
+        // What it takes it may spend at once, though it is in no commitment yet.
+        let taken = |id: &&HtlcId| {
+            id.offerer != offerer && matches!(self.htlcs[id].end, Some(End::Settled(_)))
+        };
+        let taken: Msat = held.htlcs.iter().filter(taken).map(|id| self.htlcs[id].amount).sum();
+        let balance = held.balances[offerer].saturating_add(taken);
+        let mut left = balance.saturating_sub(told).saturating_sub(self.reserve());
         if offerer == Side::Opener {
             // The fee with this HTLC on it and another, and as much again in case fees rise (lnd's
             // fee buffer).

@@ -29,8 +29,8 @@ fn voices(said: &[Said]) -> BTreeMap<(usize, String, String), Vec<&Said>> {
     for voice in voices.values_mut() {
         // What happens to several channels at once comes in any order.
         voice
-            .chunk_by_mut(|a, b| changes_activity(a) && a.fields["type"] == b.fields["type"])
-            .for_each(|chunk| chunk.sort_by(|a, b| a.fields.cmp(&b.fields)));
+            .chunk_by_mut(|a, b| channel(a).is_some() && channel(b).is_some())
+            .for_each(|chunk| chunk.sort_by_key(|said| channel(said)));
     }
     voices
 }
@@ -46,8 +46,13 @@ fn acts(said: &[Said]) -> Vec<&str> {
     acts
 }
 
-fn changes_activity(said: &Said) -> bool {
-    said.fields.get("type").is_some_and(|kind| kind.ends_with("ACTIVE_CHANNEL"))
+/// The channel of whose life an event tells.
+fn channel(said: &Said) -> Option<String> {
+    let kind = said.fields.get("type").filter(|kind| *kind != "CHANNEL_UPDATE")?;
+    let names = ["txid", "funding_txid_bytes", "channel_point"];
+    let is_name = |path: &str| names.iter().any(|name| path.ends_with(name));
+    let name = said.fields.iter().find(|(path, _)| is_name(path));
+    name.map(|(_, name)| name.clone()).or_else(|| Some(kind.clone()))
 }
 
 /// Voice by voice, message by message, field by field.

@@ -22,10 +22,7 @@ pub(crate) struct Said {
 }
 
 /// Fields that are points in time.
-const TIMES: [&str; 13] = [
-    "last_update",
-    "lifetime",
-    "uptime",
+const TIMES: [&str; 10] = [
     "timestamp",
     "timestamp_ns",
     "creation_date",
@@ -38,7 +35,10 @@ const TIMES: [&str; 13] = [
     "best_header_timestamp",
 ];
 /// Fields that are heights; so is `expiry` in a hop.
-const HEIGHTS: [&str; 6] = [
+const HEIGHTS: [&str; 9] = [
+    "height",
+    "incoming_timelock",
+    "outgoing_timelock",
     "block_height",
     "expiration_height",
     "total_time_lock",
@@ -48,6 +48,26 @@ const HEIGHTS: [&str; 6] = [
 ];
 /// Fields that are channels' ids.
 const SCIDS: [&str; 4] = ["chan_id", "channel_id", "incoming_channel_id", "outgoing_channel_id"];
+/// Fields by which neither the daemon goes nor what it is told by others.
+const UNREAD: [&str; 17] = [
+    "attempt_id",
+    "chan_capacity",
+    "channel_update",
+    "failure_detail",
+    "features",
+    "first_hop_amount_msat",
+    "htlc_msat",
+    "info",
+    "last_update",
+    "lifetime",
+    "payment_index",
+    "push_amount_sat",
+    "settled_balance",
+    "settle_index",
+    "uptime",
+    "wallet_synced",
+    "wire_failure",
+];
 /// Fields that are random, and what each is: the same value bears the same name.
 const RANDOM: [(&str, &str); 17] = [
     ("r_hash", "hash"),
@@ -134,7 +154,8 @@ impl Names {
         match value {
             Value::Object(map) => {
                 fields.insert(path.to_owned(), "is there".to_owned());
-                for (key, value) in map {
+                let read = map.iter().filter(|(key, _)| !UNREAD.contains(&key.as_str()));
+                for (key, value) in read {
                     let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                     self.flatten(act, &path, value, fields);
                 }
@@ -171,8 +192,6 @@ impl Names {
             return self.random(act, kind, key, &said);
         }
         match key {
-            // Which of the two ends says it is whose key is the lesser.
-            "channel_flags" => (value.as_u64().expect("flags") & !1).to_string(),
             "pubkey" if !self.known.contains_key(&said) => "a key".to_owned(),
             // lnd's says more, of the build.
             "version" => said.chars().take(4).collect(),

@@ -30,9 +30,8 @@ pub(crate) struct Payment {
     pub(crate) total_msat: Option<i64>,
     /// How many blocks after the payer's height it is given back.
     pub(crate) delta: u32,
-    /// Another channel or payee than those of the link.
+    /// Another channel than the link.
     pub(crate) chan_id: Option<u64>,
-    pub(crate) payee: Option<String>,
 }
 
 impl Payment {
@@ -40,7 +39,7 @@ impl Payment {
     pub(crate) const fn over(link: Link, payer: usize, sat: i64) -> Self {
         let delta = FINAL_DELTA + BLOCK_PADDING;
         let msat = sat * 1000;
-        Self { link, payer, msat, total_msat: None, delta, chan_id: None, payee: None }
+        Self { link, payer, msat, total_msat: None, delta, chan_id: None }
     }
 }
 
@@ -132,7 +131,7 @@ impl Pair {
         payment_hash: Vec<u8>,
         payment_addr: Vec<u8>,
     ) -> Result<lnrpc::HtlcAttempt, Status> {
-        let Payment { link, payer, msat, total_msat, delta, chan_id, payee } = payment;
+        let Payment { link, payer, msat, total_msat, delta, chan_id } = payment;
         let (node, other) = (&self.network[payer], &self.network[link.beyond(payer)]);
         let info = node.rpc().lightning().get_info(lnrpc::GetInfoRequest {}).await;
         let expiry = info.expect("it answers").into_inner().block_height + delta;
@@ -143,7 +142,7 @@ impl Pair {
         let total_amt_msat = total_msat.unwrap_or(msat);
         let hop = lnrpc::Hop {
             chan_id: scid,
-            pub_key: payee.unwrap_or_else(|| other.id().to_string()),
+            pub_key: other.id().to_string(),
             amt_to_forward_msat: msat,
             expiry,
             mpp_record: Some(lnrpc::MppRecord { payment_addr, total_amt_msat }),

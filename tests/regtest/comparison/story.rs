@@ -30,18 +30,19 @@ pub(crate) async fn tell(version: Version) -> Recorder {
     recorder.quiet().await;
 
     recorder.act("open");
-    let even = pair.network.open_one(Open::even(ALICE, BOB, 1_000_000)).await;
-    pair.look(Some(even)).await;
-    recorder.act("open a private one, all on one side");
-    let wanted = Open { push_sat: 0, private: true, ..Open::even(BOB, ALICE, 3_000_000) };
-    let lopsided = pair.network.open_one(wanted).await;
-    pair.look(Some(lopsided)).await;
+    let all_on_one_side = Open { push_sat: 0, private: true, ..Open::even(BOB, ALICE, 3_000_000) };
+    let links = pair.network.open(&[Open::even(ALICE, BOB, 1_000_000), all_on_one_side]).await;
+    let [even, lopsided] = links.try_into().expect("two channels");
+    recorder.quiet().await;
+    for link in [even, lopsided] {
+        pair.look(Some(link)).await;
+    }
 
     payments(&pair, even, lopsided).await;
     held(&pair, even).await;
     super::failures::tell(&pair, even, lopsided).await;
     super::refusals::tell(&pair, even).await;
-    restart(&mut pair, even).await;
+    restart(&mut pair, even, lopsided).await;
 
     recorder.act("close");
     pair.network.close(even).await;
@@ -116,7 +117,7 @@ async fn held(pair: &Pair, link: Link) {
 }
 
 /// A node is killed and comes back; the other tries to pay meanwhile.
-async fn restart(pair: &mut Pair, link: Link) {
+async fn restart(pair: &mut Pair, link: Link, other: Link) {
     let recorder = pair.recorder.clone();
     let (hash, addr) = pair.invoice(BOB, 10_000).await;
     recorder.act("the other end is killed");
@@ -137,6 +138,7 @@ async fn restart(pair: &mut Pair, link: Link) {
     pair.network[BOB].start_again().await;
     recorder.listen(&pair.network[BOB]);
     pair.network.wait_until_active(link).await;
+    pair.network.wait_until_active(other).await;
     recorder.quiet().await;
     pair.look(Some(link)).await;
     recorder.act("a payment after that");

@@ -20,10 +20,11 @@ pub(in super::super) fn invoice(invoice: &Invoice) -> lnrpc::Invoice {
         InvoiceState::Settled { at } => (Told::Settled, Some(at)),
         InvoiceState::Canceled => (Told::Canceled, None),
     };
-    // lnd counts what was paid once all of it is there.
+    // lnd counts what was paid once all of it is there, and still when it was given back.
     let paid = match invoice.state {
         InvoiceState::Accepted | InvoiceState::Settled { .. } => invoice.paid(),
-        InvoiceState::Open | InvoiceState::Canceled => Msat::ZERO,
+        InvoiceState::Canceled => invoice.htlcs.iter().map(|htlc| htlc.amount).sum(),
+        InvoiceState::Open => Msat::ZERO,
     };
     let mut htlcs: Vec<_> = invoice.htlcs.iter().map(htlc).collect();
     htlcs.sort_by_key(|htlc| htlc.htlc_index);
