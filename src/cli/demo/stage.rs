@@ -36,8 +36,8 @@ const STEP: Duration = Duration::from_millis(30);
 const OPEN_TIME_MAX: Duration = Duration::from_secs(30);
 /// How long a drift may take to be mended: a payment that met a new block is asked for again.
 pub(super) const MEND_TIME_MAX: Duration = Duration::from_secs(30);
-/// How much a drift takes to the other side, in sat: more than the deadzone of any channel here, and
-/// less than a side has.
+/// How much a drift takes to the other side, in sat: more than the deadzone of any channel here,
+/// and less than a side has.
 const DRIFT: (u64, u64) = (180_000, 320_000);
 
 /// The lowest share at which a side is content, with the `balancePoint` and `deadzone` of the
