@@ -214,6 +214,16 @@ async fn serve(guest: TcpStream, from: IpAddr, door: Door) {
     }
 }
 
+/// What is wrong with text that should be hex, in the words of lnd's library.
+fn no_hex(text: &[u8], error: data_encoding::DecodeError) -> String {
+    match text.get(error.position).filter(|byte| !byte.is_ascii_hexdigit()) {
+        Some(byte) => {
+            format!("encoding/hex: invalid byte: U+{byte:04X} {:?}", char::from(*byte))
+        }
+        None => "encoding/hex: odd length hex string".to_owned(),
+    }
+}
+
 impl Node {
     /// Answers a call, if it may be made.
     async fn answer(self, request: http::Request<Incoming>, from: IpAddr) -> http::Response<Body> {
@@ -258,7 +268,7 @@ impl Node {
             };
             let macaroon = data_encoding::HEXLOWER_PERMISSIVE
                 .decode(shown.as_bytes())
-                .map_err(|error| Status::unknown(format!("encoding/hex: {error}")))?;
+                .map_err(|error| Status::unknown(no_hex(shown.as_bytes(), error)))?;
             let caller = Caller { now, address: from };
             let checked = self.oven.check(&macaroon, method, caller);
             checked.map_err(|error| Status::unknown(error.to_string()))?;

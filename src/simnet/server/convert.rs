@@ -36,7 +36,7 @@ const FEATURES: [(u32, &str); 18] = [
     (261, "accountable-x"),
 ];
 /// Those of an invoice.
-pub(super) const OF_INVOICES: [u32; 3] = [8, 14, 17];
+pub(super) const OF_INVOICES: [u32; 4] = [8, 14, 17, 25];
 
 /// Features as LND tells them.
 pub(super) fn features(bits: impl IntoIterator<Item = u32>) -> HashMap<u32, lnrpc::Feature> {

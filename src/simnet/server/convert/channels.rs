@@ -17,6 +17,9 @@ use crate::simnet::world::notice::Change;
 
 use super::{hex, point, sat, signed, txid};
 
+/// The first block of regtest: the name of the chain.
+const GENESIS: &str = "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206";
+
 /// A channel as `side` sees it, by its own commitment.
 pub(in super::super) fn channel(world: &World, channel: &Channel, side: Side) -> lnrpc::Channel {
     let held = &channel.commitments[side];
@@ -148,6 +151,7 @@ fn closed(
     lnrpc::ChannelCloseSummary {
         channel_point: channel.point.to_string(),
         chan_id: channel.scid.map_or(0, crate::ids::Scid::as_u64),
+        chain_hash: GENESIS.to_owned(),
         closing_tx_hash: hex(&closing.txid),
         remote_pubkey: channel.ends[side.other()].to_string(),
         capacity: sat(channel.capacity),

@@ -34,7 +34,7 @@ pub(in super::super) fn edge(world: &World, channel: &Channel) -> lnrpc::Channel
     let is_in_order = channel.ends.opener < channel.ends.acceptor;
     let (first, second) =
         if is_in_order { (Side::Opener, Side::Acceptor) } else { (Side::Acceptor, Side::Opener) };
-    let told = |side| policy(world, channel, &channel.policies[side]);
+    let told = |side| policy(world, &channel.policies[side]);
     lnrpc::ChannelEdge {
         channel_id: channel.scid.map_or(0, crate::ids::Scid::as_u64),
         chan_point: channel.point.to_string(),
@@ -47,13 +47,14 @@ pub(in super::super) fn edge(world: &World, channel: &Channel) -> lnrpc::Channel
     }
 }
 
-fn policy(world: &World, channel: &Channel, policy: &Policy) -> lnrpc::RoutingPolicy {
+fn policy(world: &World, policy: &Policy) -> lnrpc::RoutingPolicy {
     lnrpc::RoutingPolicy {
         time_lock_delta: policy.time_lock_delta,
         min_htlc: msat(policy.htlc_min),
         fee_base_msat: msat(policy.fee_base),
         fee_rate_milli_msat: signed(policy.fee_ppm),
-        disabled: !channel.is_active,
+        // lnd says so of a channel that could not be used for 20 minutes.
+        disabled: false,
         max_htlc_msat: policy.htlc_max.msat(),
         last_update: stamp(world),
         ..Default::default()

@@ -52,9 +52,7 @@ pub(in super::super) fn attempt(world: &World, attempt: &Attempt) -> lnrpc::Htlc
         AttemptState::Settled(preimage) => {
             (HtlcStatus::Succeeded, preimage.as_bytes().to_vec(), None)
         }
-        AttemptState::Failed(why) => {
-            (HtlcStatus::Failed, Vec::new(), Some(failure(world, attempt, why)))
-        }
+        AttemptState::Failed(why) => (HtlcStatus::Failed, Vec::new(), Some(failure(world, why))),
     };
     lnrpc::HtlcAttempt {
         status: status.into(),
@@ -67,14 +65,13 @@ pub(in super::super) fn attempt(world: &World, attempt: &Attempt) -> lnrpc::Htlc
     }
 }
 
-fn failure(world: &World, attempt: &Attempt, failure: Failure) -> lnrpc::Failure {
+fn failure(world: &World, failure: Failure) -> lnrpc::Failure {
     let mut told = lnrpc::Failure {
         code: failure.code.into(),
         failure_source_index: failure.source,
         ..Default::default()
     };
     if failure.code == FailureCode::IncorrectOrUnknownPaymentDetails {
-        told.htlc_msat = attempt.route.arrives().msat();
         told.height = world.chain.height;
     }
     told
@@ -113,7 +110,7 @@ fn route(route: &Route) -> lnrpc::Route {
         hops,
         total_fees_msat: msat(route.fees()),
         total_amt_msat: msat(route.amount),
-        ..Default::default()
+        first_hop_amount_msat: msat(route.amount),
     }
 }
 
