@@ -2,6 +2,7 @@
 
 mod network;
 #[path = "../regtest/rpc.rs"]
+#[expect(dead_code, reason = "the suites on nodes use more of it")]
 mod rpc;
 
 use tightrope::ids::Preimage;

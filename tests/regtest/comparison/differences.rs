@@ -92,13 +92,21 @@ fn words(real: &[Said], simulated: &[Said]) -> Vec<String> {
     found
 }
 
-/// What lnd itself says now so and now otherwise.
+/// What lnd itself says now so and now otherwise, and what simulated nodes say otherwise on purpose.
 fn is_free(act: &str, whence: &str, path: &str) -> bool {
     // The other end's terms of a new channel come with gossip, some time.
     let is_new = act.starts_with("open") && whence.ends_with("GetChanInfo");
     // How a stream breaks off is a matter of the connection.
     let is_broken = act == "the other end is killed" && path.starts_with("error");
-    (is_new && path.contains("_policy")) || is_broken
+    // How what cannot be read is complained of is a matter of the reader.
+    let is_nonsense = act == "refusal: invoices" || act == "refusal: macaroon: no hex";
+    // lnd forgets the failed attempts of a payment that is made again; simulated nodes keep them,
+    // for whoever looks whether a hash was dispatched twice.
+    let is_again = act == "failure: a failed one again" && path.starts_with("htlcs");
+    (is_new && path.contains("_policy"))
+        || is_broken
+        || (is_nonsense && path == "error.message")
+        || is_again
 }
 
 /// What a message is, in a word or two.
@@ -126,7 +134,9 @@ fn order(real: &[Said], simulated: &[Said]) -> Vec<String> {
                     continue;
                 }
                 let ours = simulated.get(shape).into_iter().flatten();
-                let broken = ours.filter(|(_, at)| at[a] > at[b]).map(|(act, _)| *act);
+                // On a busy machine what comes on two connections is heard a little late.
+                let is_broken = |at: &BTreeMap<_, u64>| at[a] > at[b] + GAP_MIN_US;
+                let broken = ours.filter(|(_, at)| is_broken(at)).map(|(act, _)| *act);
                 if let Some(act) = broken.min() {
                     found.push(format!("{act}: simulated, {b:?} comes before {a:?}"));
                 }

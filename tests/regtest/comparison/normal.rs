@@ -49,10 +49,12 @@ const HEIGHTS: [&str; 9] = [
 /// Fields that are channels' ids.
 const SCIDS: [&str; 4] = ["chan_id", "channel_id", "incoming_channel_id", "outgoing_channel_id"];
 /// Fields by which neither the daemon goes nor what it is told by others.
-const UNREAD: [&str; 17] = [
+const UNREAD: [&str; 19] = [
     "attempt_id",
+    "chain_hash",
     "chan_capacity",
     "channel_update",
+    "close_initiator",
     "failure_detail",
     "features",
     "first_hop_amount_msat",
