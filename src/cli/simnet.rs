@@ -15,7 +15,7 @@ use tokio::task::LocalSet;
 
 use super::door::say;
 use crate::simnet::scenario::Scenario;
-use crate::simnet::{Settings, Simnet};
+use crate::simnet::{LndVersion, Settings, Simnet};
 use play::{Lines, Play};
 
 /// What network, and for whom.
@@ -27,6 +27,9 @@ pub(super) struct SimnetArgs {
     /// Ask for no commands: stay until SIGINT or SIGTERM.
     #[arg(long)]
     serve: bool,
+    /// Which lnd the nodes are of which the scenario does not say so.
+    #[arg(long, value_name = "0.20|0.21", default_value_t)]
+    lnd_version: LndVersion,
     /// Where the nodes have their folders; a temporary place, which vanishes with them, where this
     /// is missing.
     #[arg(long, value_name = "DIR")]
@@ -37,6 +40,7 @@ pub(super) struct SimnetArgs {
 pub(super) fn run(args: SimnetArgs) -> anyhow::Result<ExitCode> {
     let scenario = Scenario::read(&args.scenario)?;
     let temporary;
+    let version = args.lnd_version;
     let folder = match args.folder {
         Some(folder) => std::path::absolute(folder)?,
         None => {
@@ -45,18 +49,23 @@ pub(super) fn run(args: SimnetArgs) -> anyhow::Result<ExitCode> {
         }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ended = LocalSet::new().block_on(&runtime, network(scenario, folder, args.serve));
+    let ended = LocalSet::new().block_on(&runtime, network(scenario, version, folder, args.serve));
     // The thread that waits for a line must not hold up the end.
     runtime.shutdown_background();
     ended?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn network(scenario: Scenario, folder: PathBuf, is_served: bool) -> anyhow::Result<()> {
+async fn network(
+    scenario: Scenario,
+    version: LndVersion,
+    folder: PathBuf,
+    is_served: bool,
+) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let network = Rc::new(Simnet::start(Settings { folder, seed: scenario.seed }));
-    scenario.set_up(&network).await?;
+    scenario.set_up(&network, version).await?;
     say(&doors::text(&network.nodes()))?;
     let lines = if is_served { Lines::Never } else { Lines::of_stdin() };
     let mut play = Play::new(network, scenario.script, lines);

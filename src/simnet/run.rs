@@ -16,7 +16,7 @@ use super::world::node::Node;
 use super::world::payment::{AttemptState, Hop, NewPayment, PaymentState, Route};
 use super::world::traffic::Traffic as Flow;
 use super::world::{CloseError, InvoiceError, NewChannel, OpenError, PayError, Terms, World};
-use super::{Net, SimnetError};
+use super::{Net, NodeDoor, SimnetError};
 use crate::ids::{ChannelPoint, NodeId, PaymentHash};
 use crate::units::{Msat, Sat};
 
@@ -47,14 +47,12 @@ pub enum CommandError {
         nearest: Option<String>,
     },
     /// There is no such channel.
-    #[error("{from} and {to} have {count} open channels: {}", how(*count))]
+    #[error("{name}: there is no such open channel, and {open} of the two {}", how(*open))]
     NoChannel {
-        /// One end.
-        from: String,
-        /// The other.
-        to: String,
-        /// How many there are.
-        count: usize,
+        /// What was asked for.
+        name: String,
+        /// How many are open.
+        open: usize,
     },
     /// A node does not do it.
     #[error("{node} does not: {why}")]
@@ -73,8 +71,12 @@ fn meant(nearest: Option<&str>) -> String {
     nearest.map_or_else(String::new, |nearest| format!("; do you mean {nearest}?"))
 }
 
-const fn how(count: usize) -> &'static str {
-    if count == 0 { "open one, and mine 1" } else { "name one, such as bob#1" }
+const fn how(open: usize) -> &'static str {
+    match open {
+        0 => "are open: open one, and mine 1",
+        1 => "is: leave out which",
+        _ => "are: say which, such as bob#1",
+    }
 }
 
 impl Net {
@@ -102,7 +104,10 @@ impl Net {
                 self.mend_everything(node)?;
                 Ok(Report::Mended)
             }
-            Command::Balances => Ok(Report::Balances(self.with(|world| balances(world)))),
+            Command::Balances => {
+                let nodes = self.doors();
+                Ok(Report::Balances(self.with(|world| balances(world, &nodes))))
+            }
         }
     }
 
@@ -247,7 +252,8 @@ impl Net {
                 tokio::select! {
                     biased;
                     () = net.ended.cancelled() => {}
-                    // A port that somebody else took meanwhile leaves the node down, as it would lnd.
+                    // A port that somebody else took meanwhile leaves the node down, as it would
+                    // lnd.
                     () = sleep(lasts) => drop(net.mend(&broken)),
                 }
             });
@@ -331,19 +337,18 @@ impl Net {
     fn channel(&self, name: &ChannelName) -> Result<(ChannelPoint, NodeId), CommandError> {
         let (from, to) = (self.node(name.from.as_str())?, self.node(name.to.as_str())?);
         self.with(|world| {
-            let between = |channel: &Channel, side: Side| {
-                channel.is_open() && channel.ends[side.other()] == to
-            };
-            let open = world.channels_of(from).filter(|(channel, side)| between(channel, *side));
-            let mut open: Vec<_> = open.map(|(channel, _)| (channel.scid, channel.point)).collect();
-            open.sort_unstable();
+            let between = |(channel, side): &(&Channel, Side)| channel.ends[side.other()] == to;
+            let mut between: Vec<_> = world.channels_of(from).filter(between).collect();
+            between.sort_unstable_by_key(|(channel, _)| channel.number);
+            let is_open = |(channel, _): &&(&Channel, Side)| channel.is_open();
+            let open = between.iter().filter(is_open).count();
             let chosen = match name.nth {
-                Some(nth) => open.get(usize::from(nth.get()) - 1),
-                None if open.len() == 1 => open.first(),
+                Some(nth) => between.get(usize::from(nth.get()) - 1).filter(is_open),
+                None if open == 1 => between.iter().find(is_open),
                 None => None,
             };
-            let chosen = chosen.ok_or_else(|| no_channel(name, open.len()))?;
-            Ok((chosen.1, from))
+            let (channel, _) = chosen.ok_or_else(|| no_channel(name, open))?;
+            Ok((channel.point, from))
         })
     }
 }
@@ -365,18 +370,18 @@ fn refused(node: &str, why: &impl ToString) -> CommandError {
     CommandError::Refused { node: node.to_owned(), why: why.to_string() }
 }
 
-fn no_channel(name: &ChannelName, count: usize) -> CommandError {
-    CommandError::NoChannel { from: name.from.to_string(), to: name.to.to_string(), count }
+fn no_channel(name: &ChannelName, open: usize) -> CommandError {
+    CommandError::NoChannel { name: name.to_string(), open }
 }
 
-/// What everybody has.
-fn balances(world: &World) -> Vec<NodeBalance> {
+/// What everybody has, in the order of `nodes`.
+fn balances(world: &World, nodes: &[NodeDoor]) -> Vec<NodeBalance> {
     let of = |node: &Node| {
         let mut channels: Vec<_> = world
             .channels_of(node.id)
             .filter(|(channel, _)| !matches!(channel.phase, Phase::Closed(..)))
             .collect();
-        channels.sort_unstable_by_key(|(channel, _)| (channel.scid, channel.point));
+        channels.sort_unstable_by_key(|(channel, _)| channel.number);
         let balance = |(channel, side): (&Channel, Side)| {
             let other = world.node(channel.ends[side.other()]);
             Balance {
@@ -396,5 +401,5 @@ fn balances(world: &World) -> Vec<NodeBalance> {
             channels: channels.into_iter().map(balance).collect(),
         }
     };
-    world.nodes.values().map(of).collect()
+    nodes.iter().filter_map(|door| world.node(door.id)).map(of).collect()
 }

@@ -84,7 +84,11 @@ impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "seed {}", self.seed)?;
         for node in &self.nodes {
-            writeln!(f, "node {} {}", node.alias, node.version)?;
+            write!(f, "node {}", node.alias)?;
+            match node.version {
+                Some(version) => writeln!(f, " {version}")?,
+                None => writeln!(f)?,
+            }
         }
         for opening in &self.channels {
             writeln!(f, "channel {opening}")?;

@@ -1,8 +1,8 @@
 //! [`World`]: the whole network at one moment: chain, nodes, channels, and what is to come.
 //!
 //! > No method waits, reads a clock or is random but by the seed. Each is told the time, which
-//! > never goes back; before it is called, all that was due must have been done, by [`World::step`].
-//! > The same calls at the same times lead to the same world.
+//! > never goes back; before it is called, all that was due must have been done, by
+//! > [`World::step`]. The same calls at the same times lead to the same world.
 //!
 //! Whoever drives it looks after each step for [`Notice`]s, which say what has just changed. It
 //! knows no gRPC: how the world looks to a client is the business of `server`.

@@ -34,8 +34,8 @@ pub(super) enum Line {
 pub struct Node {
     /// What it is called.
     pub alias: Alias,
-    /// Which lnd it is.
-    pub version: LndVersion,
+    /// Which lnd it is, where that is said.
+    pub version: Option<LndVersion>,
 }
 
 /// A node that pays another again and again.
@@ -97,7 +97,7 @@ impl Node {
         let version = |text: &str| {
             text.parse().map_err(|_| Complaint::not(text, "version of lnd: write 0.20 or 0.21"))
         };
-        let version = if words.peek().is_some() { words.read(version)? } else { LndVersion::V21 };
+        let version = words.peek().is_some().then(|| words.read(version)).transpose()?;
         Ok(Self { alias, version })
     }
 }

@@ -1,7 +1,7 @@
 //! Sets up what a scenario begins with. Its script is for others to play.
 
 use super::super::command::Command;
-use super::super::{CommandError, Simnet, SimnetError};
+use super::super::{CommandError, LndVersion, Simnet, SimnetError};
 use super::Scenario;
 
 /// The blocks after which a channel is announced to everybody.
@@ -24,15 +24,18 @@ pub enum StageError {
 }
 
 impl Scenario {
-    /// Adds the nodes, opens the channels and begins the traffic.
-    pub async fn set_up(&self, network: &Simnet) -> Result<(), StageError> {
+    /// Adds the nodes, opens the channels and begins the traffic. Nodes of which the scenario does
+    /// not say which lnd they are, are of `version`.
+    pub async fn set_up(&self, network: &Simnet, version: LndVersion) -> Result<(), StageError> {
         for node in &self.nodes {
-            network.add(node.alias.as_str(), node.version)?;
+            network.add(node.alias.as_str(), node.version.unwrap_or(version))?;
         }
         for opening in &self.channels {
             let opened = network.run(&Command::Open(opening.clone())).await;
             let line = || format!("channel {opening}");
             opened.map_err(|source| StageError::Line { line: line(), source })?;
+            // A node has only so many at once that wait for a block.
+            network.mine(1);
         }
         network.mine(CONFIRMATIONS);
         network.channels_are_ready().await;

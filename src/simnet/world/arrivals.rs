@@ -1,4 +1,4 @@
-//! What the receiver of an HTLC makes of it: sends it on, takes it for an invoice, or gives it back.
+//! What the receiver of an HTLC makes of it: sends it on, takes it for an invoice, gives it back.
 
 use std::time::Duration;
 
@@ -15,6 +15,8 @@ use super::{Due, World};
 
 /// What is said to an HTLC that tells nothing.
 const NO_PAYLOAD: Refused = (FailureCode::InvalidOnionPayload, "InvalidOnionPayload");
+/// What is said to an HTLC that is meant for another.
+const NOT_FOR_US: Refused = (FailureCode::InvalidOnionHmac, "InvalidOnionHmac");
 /// How long the parts of a payment wait for each other, as lnd has it.
 const PARTS_LIMIT: Duration = Duration::from_secs(120);
 
@@ -32,6 +34,8 @@ impl World {
         }
         let (receiver, htlc) = (Self::receiver(channel, id), htlc.clone());
         let decided = match htlc.hops.as_slice() {
+            // What is told to another key cannot be read.
+            [told, ..] if told.node != receiver => Err(NOT_FOR_US),
             [_, _, ..] => self.forward(receiver, point, id, &htlc),
             [_] | [] => self.receive(receiver, point, id, &htlc),
         };
@@ -78,7 +82,8 @@ impl World {
         let offered = self.offer(onward, side, sent);
         let (part, incoming) = self.behind(Origin::Forward { channel: point, htlc: id });
         let Ok(HtlcId { index, .. }) = offered else {
-            // To those before it, a node calls whatever is amiss beyond it a failure of the channel.
+            // Whatever is amiss beyond it, to those before it a node calls a failure of the
+            // channel.
             return offered
                 .map(|_| ())
                 .map_err(|(_, why)| (FailureCode::TemporaryChannelFailure, why));

@@ -93,6 +93,8 @@ impl<T> IndexMut<Side> for Both<T> {
 pub(crate) struct Channel {
     /// Its funding output: its name.
     pub(crate) point: ChannelPoint,
+    /// How many were opened before it, in the whole network.
+    pub(crate) number: usize,
     /// Who shares it.
     pub(crate) ends: Both<NodeId>,
     /// What it was funded with.

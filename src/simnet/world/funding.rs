@@ -77,7 +77,8 @@ pub(crate) enum OpenError {
     NotOnline(NodeId),
     /// The wallet has less.
     #[error(
-        "not enough witness outputs to create funding transaction, need {need} only have {have} available"
+        "not enough witness outputs to create funding transaction, need {need} only have {have} \
+         available"
     )]
     NoFunds {
         /// What it takes.
@@ -129,7 +130,7 @@ impl World {
         let node = self.nodes.get_mut(&from).ok_or(OpenError::NotOnline(from))?;
         let have = node.confirmed;
         let left = have.sat().checked_sub(need.sat());
-        let channel = new_channel(ChannelPoint::new(txid, 0), &wanted);
+        let channel = new_channel(ChannelPoint::new(txid, 0), self.channels.len(), &wanted);
         if channel.balance(Side::Opener, Side::Opener).msat() < channel.reserve() {
             return Err(OpenError::PushTooLarge);
         }
@@ -274,13 +275,14 @@ fn policy(in_flight_max: Msat, terms: Terms) -> Policy {
     }
 }
 
-fn new_channel(point: ChannelPoint, wanted: &NewChannel) -> Channel {
+fn new_channel(point: ChannelPoint, number: usize, wanted: &NewChannel) -> Channel {
     let NewChannel { from, to, capacity, push, .. } = *wanted;
     let opener = Sat::new(capacity.sat().saturating_sub(push.sat())).msat();
     let balances = Both { opener, acceptor: push.msat() };
     let commitment = Commitment { balances, ..Commitment::default() };
     let mut channel = Channel {
         point,
+        number,
         ends: Both { opener: from, acceptor: to },
         capacity,
         pushed: push,

@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use bitcoin::hashes::{Hash, sha256};
-use lightning_invoice::{Currency, InvoiceBuilder, PaymentSecret};
+use bitcoin::secp256k1::PublicKey;
+use lightning_invoice::{
+    Currency, InvoiceBuilder, PaymentSecret, RouteHint, RouteHintHop, RoutingFees,
+};
 
 use crate::ids::{NodeId, PaymentHash, Preimage};
 use crate::time::Time;
 use crate::units::Msat;
 
+use super::channel::{Channel, Side};
 use super::invoice::{Invoice, InvoiceState, Lock, NewInvoice};
 use super::node::{Node, SECP256K1};
 use super::notice::Notice;
@@ -18,6 +22,8 @@ use super::{Due, World};
 const TO_LIVE: Duration = Duration::from_secs(86_400);
 /// How many blocks the payee must be left where nobody says, as lnd has it.
 const CLTV: u32 = 80;
+/// How many channels are named at most, as lnd has it.
+const HINTS_MAX: usize = 20;
 /// The fewest that may be asked for, from lnd 0.21 on.
 const CLTV_MIN: u32 = 24;
 
@@ -55,6 +61,7 @@ impl World {
         wanted: NewInvoice,
     ) -> Result<&Invoice, InvoiceError> {
         let now = self.now;
+        let hints = if wanted.is_private { self.hints(id) } else { Vec::new() };
         let node = self.nodes.get_mut(&id).ok_or(InvoiceError::Unknown)?;
         let cltv = wanted.cltv.unwrap_or(CLTV);
         if cltv < CLTV_MIN {
@@ -91,12 +98,34 @@ impl World {
             hash,
             preimage,
         };
-        invoice.request = request(node, &invoice).map_err(InvoiceError::Unfit)?;
+        invoice.request = request(node, &invoice, hints).map_err(InvoiceError::Unfit)?;
         let to_live = invoice.to_live;
         node.invoices.insert(hash, invoice);
         self.plan(to_live, Due::Expiry(id, hash));
         self.tell(Notice::Invoice { node: id, hash });
         self.invoice(id, hash).ok_or(InvoiceError::Unknown)
+    }
+
+    /// What a payer must be told of the channels of a node that nobody knows.
+    fn hints(&self, id: NodeId) -> Vec<RouteHint> {
+        let private = self.channels_of(id).filter(|(it, _)| it.is_private && it.is_active);
+        let hint = |(channel, side): (&Channel, Side)| {
+            let (other, policy) = (channel.ends[side.other()], channel.policies[side.other()]);
+            let ppm = u32::try_from(policy.fee_ppm).ok()?;
+            let fees = RoutingFees {
+                base_msat: u32::try_from(policy.fee_base.msat()).ok()?,
+                proportional_millionths: ppm,
+            };
+            Some(RouteHint(vec![RouteHintHop {
+                src_node_id: PublicKey::from_slice(other.as_bytes()).ok()?,
+                short_channel_id: channel.scid?.as_u64(),
+                fees,
+                cltv_expiry_delta: u16::try_from(policy.time_lock_delta).ok()?,
+                htlc_minimum_msat: None,
+                htlc_maximum_msat: None,
+            }]))
+        };
+        private.filter_map(hint).take(HINTS_MAX).collect()
     }
 
     /// An invoice of a node.
@@ -125,7 +154,7 @@ impl World {
         }
     }
 
-    /// Has an invoice be paid no more, and gives back what came for it; again and again, if need be.
+    /// Has an invoice be paid no more, and gives back what came for it; as often as one likes.
     pub(crate) fn cancel_invoice(
         &mut self,
         id: NodeId,
@@ -151,7 +180,7 @@ impl World {
 }
 
 /// An invoice as it is given to the payer.
-fn request(node: &Node, invoice: &Invoice) -> Result<String, String> {
+fn request(node: &Node, invoice: &Invoice, hints: Vec<RouteHint>) -> Result<String, String> {
     let since_epoch = invoice.made.since(Time::default()).as_secs();
     let builder = InvoiceBuilder::new(Currency::Regtest)
         .description(invoice.memo.clone())
@@ -161,6 +190,7 @@ fn request(node: &Node, invoice: &Invoice) -> Result<String, String> {
         .expiry_time(invoice.to_live)
         .min_final_cltv_expiry_delta(invoice.cltv.into())
         .basic_mpp();
+    let builder = hints.into_iter().fold(builder, lightning_invoice::InvoiceBuilder::private_route);
     let builder = match invoice.amount {
         Msat::ZERO => builder,
         amount => builder.amount_milli_satoshis(amount.msat()),

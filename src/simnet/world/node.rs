@@ -102,6 +102,8 @@ pub(crate) struct Node {
     pub(crate) payments: BTreeMap<PaymentHash, Payment>,
     /// How many of its invoices were settled.
     pub(super) settled: u64,
+    /// How many payments it has begun.
+    begun: u64,
     /// How many attempts to pay it has made.
     attempts: u64,
     pub(super) key: SecretKey,
@@ -121,6 +123,7 @@ impl Node {
             invoices: BTreeMap::new(),
             payments: BTreeMap::new(),
             settled: 0,
+            begun: 0,
             attempts: 0,
             key,
         }
@@ -134,6 +137,12 @@ impl Node {
         let (id, compact) = signed.serialize_compact();
         let first = u8::try_from(COMPRESSED + id.to_i32()).unwrap_or(u8::MAX);
         ZBASE32.encode(&[&[first], compact.as_slice()].concat())
+    }
+
+    /// The number of its next payment.
+    pub(super) const fn next_payment(&mut self) -> u64 {
+        self.begun += 1;
+        self.begun
     }
 
     /// The number of its next attempt to pay.

@@ -107,7 +107,8 @@ fn usable(
         return (is_wanted && is_carried).then_some(scid);
     }
     let policy = &channel.policies[from];
-    let is_known = !channel.is_private && is_announced(world, scid);
+    let is_public = !channel.is_private && is_announced(world, scid);
+    let is_known = is_public || wanted.plan.hints.contains(&scid);
     let is_fit = (policy.htlc_min..=policy.htlc_max).contains(&amount);
     (is_known && is_fit && amount <= channel.capacity.msat()).then_some(scid)
 }

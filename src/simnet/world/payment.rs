@@ -3,7 +3,7 @@
 //! How attempts are begun and what follows from their ends is the business of `payments`; where
 //! they go, of `path`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{NodeId, PaymentHash, Preimage, Scid};
 use crate::rpc::lnrpc::PaymentFailureReason;
@@ -168,6 +168,8 @@ pub(crate) struct Plan {
     pub(crate) shown: Shown,
     /// How many blocks the payee must be left.
     pub(crate) cltv: u32,
+    /// The channels of which the payee has told the payer alone.
+    pub(crate) hints: BTreeSet<Scid>,
     /// What the caller wants.
     pub(crate) wanted: NewPayment,
     /// Until when new attempts may be begun.

@@ -1,11 +1,12 @@
 //! Payments: begun by a route or an invoice, tried again, and brought to their end.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::time::Duration;
 
 use lightning_invoice::Bolt11Invoice;
 
-use crate::ids::{NodeId, PaymentHash};
+use crate::ids::{NodeId, PaymentHash, Scid};
 use crate::rpc::lnrpc::PaymentFailureReason;
 use crate::rpc::lnrpc::failure::FailureCode;
 use crate::units::Msat;
@@ -152,6 +153,7 @@ impl World {
             payee,
             shown: Shown { secret: Some(invoice.payment_secret().0), total: amount },
             cltv,
+            hints: hints(&invoice),
             deadline: self.now + Duration::from_secs(wanted.patience_s.into()),
             too_much: std::collections::BTreeMap::new(),
             doomed: None,
@@ -164,21 +166,19 @@ impl World {
         self.node(id).is_some_and(|node| node.faults.forgets)
     }
 
-    /// Begins a payment, or begins it anew where it had failed.
+    /// Begins a payment; one that had failed is begun anew, and forgotten as it was.
     fn begin(&mut self, id: NodeId, hash: PaymentHash, amount: Msat, plan: Option<Plan>) {
         let now = self.clock(id);
         let Some(node) = self.nodes.get_mut(&id) else { return };
-        let index = u64::try_from(node.payments.len()).unwrap_or(u64::MAX) + 1;
         let request = plan.as_ref().map(|plan| plan.wanted.request.clone());
-        let earlier = node.payments.remove(&hash);
         let payment = Payment {
-            index: earlier.as_ref().map_or(index, |payment| payment.index),
+            index: node.next_payment(),
             hash,
             amount,
             request,
             begun: now,
             state: PaymentState::InFlight,
-            attempts: earlier.map_or_else(Vec::new, |payment| payment.attempts),
+            attempts: Vec::new(),
             plan,
         };
         node.payments.insert(hash, payment);
@@ -354,6 +354,13 @@ impl World {
     fn payment_mut(&mut self, id: NodeId, hash: PaymentHash) -> Option<&mut Payment> {
         self.nodes.get_mut(&id)?.payments.get_mut(&hash)
     }
+}
+
+/// The channels that an invoice names.
+fn hints(invoice: &Bolt11Invoice) -> BTreeSet<Scid> {
+    let hints = invoice.route_hints();
+    let hops = hints.iter().flat_map(|hint| &hint.0);
+    hops.map(|hop| Scid::new(hop.short_channel_id)).collect()
 }
 
 /// What to try to send at once of what is left: all of it, or else halves of halves in whole

@@ -37,15 +37,7 @@ impl Net {
 
     /// Opens a public channel that all know of.
     fn channel(&mut self, from: usize, to: usize, capacity: u64, push: u64) -> ChannelPoint {
-        let wanted = NewChannel {
-            from: self.nodes[from],
-            to: self.nodes[to],
-            capacity: Sat::new(capacity),
-            push: Sat::new(push),
-            is_private: false,
-            sat_per_vbyte: 2,
-            terms: Terms::default(),
-        };
+        let wanted = self.wanted(from, to, capacity, push);
         let point = self.world.open(wanted).expect("a channel");
         for _ in 0..6 {
             self.world.mine();
@@ -87,16 +79,22 @@ impl Net {
     }
 
     fn locked(&mut self, payee: usize, sat: u64, lock: Lock) -> (PaymentHash, [u8; 32], String) {
-        let wanted = NewInvoice {
-            memo: "a test".to_owned(),
-            amount: Sat::new(sat).msat(),
-            to_live: None,
-            cltv: None,
-            is_private: false,
-            lock,
-        };
-        let made = self.world.add_invoice(self.nodes[payee], wanted).expect("an invoice");
+        let made = self.world.add_invoice(self.nodes[payee], asking(sat, lock));
+        let made = made.expect("an invoice");
         (made.hash, made.secret, made.request.clone())
+    }
+
+    /// A public channel that is to be opened.
+    fn wanted(&self, from: usize, to: usize, capacity: u64, push: u64) -> NewChannel {
+        NewChannel {
+            from: self.nodes[from],
+            to: self.nodes[to],
+            capacity: Sat::new(capacity),
+            push: Sat::new(push),
+            is_private: false,
+            sat_per_vbyte: 2,
+            terms: Terms::default(),
+        }
     }
 
     /// Sends an HTLC for an invoice over exactly one channel.
@@ -157,6 +155,18 @@ impl Net {
             Notice::Payment { node, .. } => format!("{at} {} payment\n", self.name(*node)),
         };
         told.iter().map(line).collect()
+    }
+}
+
+/// An invoice that is to be made.
+fn asking(sat: u64, lock: Lock) -> NewInvoice {
+    NewInvoice {
+        memo: "a test".to_owned(),
+        amount: Sat::new(sat).msat(),
+        to_live: None,
+        cltv: None,
+        is_private: false,
+        lock,
     }
 }
 
@@ -250,15 +260,7 @@ fn an_end_can_send_as_much_as_at_lnd() {
 #[test]
 fn a_channel_is_opened_announced_and_closed_on_the_chain() {
     let mut net = Net::of(["alice", "bob"]);
-    let wanted = NewChannel {
-        from: net.nodes[0],
-        to: net.nodes[1],
-        capacity: Sat::new(1_000_000),
-        push: Sat::new(400_000),
-        is_private: false,
-        sat_per_vbyte: 2,
-        terms: Terms::default(),
-    };
+    let wanted = net.wanted(0, 1, 1_000_000, 400_000);
     let point = net.world.open(wanted).expect("a channel");
     let mut told = net.run(Duration::from_secs(1));
     net.world.mine();
@@ -282,15 +284,7 @@ fn a_channel_is_opened_announced_and_closed_on_the_chain() {
 #[test]
 fn what_a_channel_cannot_be_is_refused() {
     let mut net = Net::of(["alice", "bob"]);
-    let wanted = NewChannel {
-        from: net.nodes[0],
-        to: net.nodes[1],
-        capacity: Sat::new(1_000_000),
-        push: Sat::new(0),
-        is_private: false,
-        sat_per_vbyte: 2,
-        terms: Terms::default(),
-    };
+    let wanted = net.wanted(0, 1, 1_000_000, 0);
     let mut check = |wanted: NewChannel, expected: &str| {
         let error = net.world.open(wanted).expect_err("no channel");
         assert_eq!(error.to_string(), expected);

@@ -130,7 +130,8 @@ fn a_node_that_tells_stale_channels_tells_of_no_change() {
     net.send(0, point, 100_000, (hash, secret));
     let told = net.run(Duration::from_secs(1));
     let of = |place: usize| {
-        let commitment = |(_, notice): &&(u64, Notice)| matches!(notice, Notice::Commitment { node, .. } if *node == net.nodes[place]);
+        let node = net.nodes[place];
+        let commitment = |(_, notice): &&(u64, Notice)| matches!(notice, Notice::Commitment { node: whose, .. } if *whose == node);
         told.iter().filter(commitment).count()
     };
     assert_eq!((of(0), of(1)), (2, 0));

@@ -48,6 +48,44 @@ fn who_stands_between_earns_a_fee() {
 }
 
 #[test]
+fn a_channel_that_nobody_knows_is_found_where_the_invoice_names_it() {
+    let mut net = Net::of(["alice", "bob", "carol"]);
+    net.channel(0, 1, 1_000_000, 500_000);
+    let (from, to) = (net.nodes[1], net.nodes[2]);
+    let wanted = NewChannel { from, to, is_private: true, ..net.wanted(1, 2, 1_000_000, 0) };
+    net.world.open(wanted).expect("a channel");
+    (0..6).for_each(|_| net.world.mine());
+    net.run(Duration::from_secs(1));
+    for (is_private, arrives) in [(false, false), (true, true)] {
+        let wanted = NewInvoice { is_private, ..asking(10_000, Lock::Own) };
+        let made = net.world.add_invoice(net.nodes[2], wanted).expect("an invoice");
+        let (hash, request) = (made.hash, made.request.clone());
+        net.world.send_payment(net.nodes[0], paying(request)).expect("a payment");
+        net.run(Duration::from_secs(2));
+        let has_arrived = matches!(net.state(0, hash), PaymentState::Succeeded(_));
+        assert_eq!(has_arrived, arrives, "named: {is_private}");
+    }
+}
+
+#[test]
+fn what_is_meant_for_another_is_not_read() {
+    let mut net = Net::of(["alice", "bob", "carol"]);
+    let point = net.channel(0, 1, 1_000_000, 500_000);
+    let (hash, secret, _) = net.invoice(1, 100_000);
+    let scid = net.world.channels[&point].scid.expect("an id");
+    let (node, amount) = (net.nodes[2], Sat::new(100_000).msat());
+    let route = Route {
+        time_lock: 600,
+        amount,
+        hops: vec![Hop { scid, node, amount, expiry: 600 }],
+        shown: Shown { secret: Some(secret), total: amount },
+    };
+    net.world.send_to_route(net.nodes[0], hash, route).expect("an attempt");
+    net.run(Duration::from_secs(1));
+    assert_eq!(net.failure(0, hash), (FailureCode::InvalidOnionHmac, 1));
+}
+
+#[test]
 fn a_payment_that_no_channel_carries_goes_in_parts() {
     let mut net = Net::of(["alice", "bob"]);
     for _ in 0..3 {
