@@ -9,8 +9,9 @@ use tokio::time::{Instant, sleep, timeout};
 use super::command::{Alias, ChannelName, Command, Fault, FaultKind, Opening};
 use super::report::{Balance, NodeBalance, Report};
 use super::scenario::Traffic;
-use super::world::channel::{Channel, Phase, Shown, Side};
+use super::world::channel::{Channel, Phase, Side};
 use super::world::fault::Fault as NodeFault;
+use super::world::htlc::Shown;
 use super::world::invoice::{Lock, NewInvoice};
 use super::world::node::Node;
 use super::world::payment::{AttemptState, Hop, NewPayment, PaymentState, Route};
@@ -47,7 +48,7 @@ pub enum CommandError {
         nearest: Option<String>,
     },
     /// There is no such channel.
-    #[error("{name}: there is no such open channel, and {open} of the two {}", how(*open))]
+    #[error("{name} is no open channel: the two have {}", how(*open))]
     NoChannel {
         /// What was asked for.
         name: String,
@@ -73,9 +74,9 @@ fn meant(nearest: Option<&str>) -> String {
 
 const fn how(open: usize) -> &'static str {
     match open {
-        0 => "are open: open one, and mine 1",
-        1 => "is: leave out which",
-        _ => "are: say which, such as bob#1",
+        0 => "none; open one, and mine 1",
+        1 => "one; leave out its number",
+        _ => "several; say which, such as bob#1",
     }
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod chain;
 pub(crate) mod channel;
 pub(crate) mod fault;
 mod funding;
+pub(crate) mod htlc;
 pub(crate) mod invoice;
 mod invoices;
 pub(crate) mod node;
@@ -33,8 +34,9 @@ use crate::ids::{ChannelPoint, NodeId, PaymentHash, Scid};
 use crate::time::Time;
 
 use chain::Chain;
-use channel::{Channel, Htlc, HtlcId, Side};
+use channel::{Channel, Side};
 use fault::Fault;
+use htlc::{Htlc, HtlcId};
 use node::{LndVersion, Node};
 use notice::Notice;
 use random::Random;

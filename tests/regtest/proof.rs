@@ -37,7 +37,9 @@ pub(crate) async fn check_beside(network: &Network, journal: &Journal, outsiders
     let mut paid = BTreeSet::new();
     for node in network.nodes() {
         let scids = scids(node).await;
-        for payment in node.payments().await {
+        let payments = node.payments().await;
+        none_was_begun_twice(&payments, node);
+        for payment in payments {
             let hash: PaymentHash = payment.payment_hash.parse().expect("a hash");
             if let Some(record) = intended.get(&hash) {
                 assert_eq!(record.paid_by, Some(node.id()), "{hash} was paid by another node");
@@ -138,6 +140,13 @@ fn every_payment_ended_once(journal: &Journal) -> BTreeMap<PaymentHash, &Transac
         assert_eq!(ends, 1, "ends of the payment {hash}");
     }
     intended
+}
+
+/// A payment that is begun anew is listed under its new number alone, and leaves a gap.
+fn none_was_begun_twice(payments: &[lnrpc::Payment], node: &Node) {
+    let numbers: BTreeSet<u64> = payments.iter().map(|payment| payment.payment_index).collect();
+    let gap = (1..).zip(&numbers).find(|(expected, number)| expected != *number);
+    assert_eq!(gap, None, "{} has begun a payment anew", node.alias());
 }
 
 /// Holds one payment of a node against its records.

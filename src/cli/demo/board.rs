@@ -86,8 +86,9 @@ impl Board {
         frame.render_widget(Text::from_iter(sentence), told);
         frame.render_widget(Text::from_iter(self.bars.iter().map(|bar| self.row(bar))), channels);
         self.panel(frame, world, Who::World, "around them");
-        let halves =
-            Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]).spacing(1);
+        // Exactly: how half a column is given away is left to chance by the layout.
+        let half = owners.width.saturating_sub(1) / 2;
+        let halves = Layout::horizontal([Constraint::Length(half), Constraint::Min(0)]).spacing(1);
         let [hers, his] = halves.areas(owners);
         for (who, area) in [(Who::Alice, hers), (Who::Bob, his)] {
             let mut nodes = ALIASES.iter().enumerate().filter(|(place, _)| Who::of(*place) == who);

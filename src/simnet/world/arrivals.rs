@@ -6,7 +6,8 @@ use crate::ids::{ChannelPoint, NodeId, PaymentHash};
 use crate::rpc::lnrpc::failure::FailureCode;
 use crate::time::Time;
 
-use super::channel::{End, Htlc, HtlcId, Origin, Refused, Side, Stage};
+use super::channel::Side;
+use super::htlc::{End, Htlc, HtlcId, Origin, Refused, Stage};
 use super::invoice::{Arrival, ArrivalState, Invoice, InvoiceState};
 use super::notice::{HtlcChange, HtlcEvent, Notice, Part};
 use super::payment::Failure;

@@ -6,7 +6,8 @@ use crate::ids::{ChannelPoint, NodeId, Scid};
 use crate::units::{Msat, Sat};
 
 use super::chain::Transaction;
-use super::channel::{Both, Channel, Closing, Commitment, DUST_LIMIT, HtlcId, Phase, Policy, Side};
+use super::channel::{Both, Channel, Closing, Commitment, DUST_LIMIT, Phase, Policy, Side};
+use super::htlc::HtlcId;
 use super::notice::{Change, Notice};
 use super::{Due, World};
 

@@ -8,7 +8,7 @@ use crate::ids::{ChannelPoint, PaymentHash, Preimage, Scid};
 use crate::time::Time;
 use crate::units::Msat;
 
-use super::channel::HtlcId;
+use super::htlc::HtlcId;
 
 /// An invoice that is to be made.
 #[derive(Clone, Debug)]

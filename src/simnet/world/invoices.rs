@@ -190,7 +190,7 @@ fn request(node: &Node, invoice: &Invoice, hints: Vec<RouteHint>) -> Result<Stri
         .expiry_time(invoice.to_live)
         .min_final_cltv_expiry_delta(invoice.cltv.into())
         .basic_mpp();
-    let builder = hints.into_iter().fold(builder, lightning_invoice::InvoiceBuilder::private_route);
+    let builder = hints.into_iter().fold(builder, InvoiceBuilder::private_route);
     let builder = match invoice.amount {
         Msat::ZERO => builder,
         amount => builder.amount_milli_satoshis(amount.msat()),

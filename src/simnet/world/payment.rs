@@ -11,7 +11,7 @@ use crate::rpc::lnrpc::failure::FailureCode;
 use crate::time::Time;
 use crate::units::Msat;
 
-use super::channel::Shown;
+use super::htlc::Shown;
 
 /// A payment of a node, and its name: the hash.
 #[derive(Clone, Debug)]

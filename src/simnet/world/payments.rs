@@ -11,7 +11,7 @@ use crate::rpc::lnrpc::PaymentFailureReason;
 use crate::rpc::lnrpc::failure::FailureCode;
 use crate::units::Msat;
 
-use super::channel::{End, Htlc, Origin, Refused, Shown, Stage};
+use super::htlc::{End, Htlc, Origin, Refused, Shown, Stage};
 use super::node::Node;
 use super::notice::{HtlcChange, HtlcEvent, Notice, Part};
 use super::path::{self, Wanted};

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::ids::{ChannelPoint, NodeId};
 use crate::rpc::lnrpc::failure::FailureCode;
 
-use super::channel::{End, HtlcId, Stage};
+use super::channel::Both;
+use super::htlc::{End, Htlc, HtlcId, Stage};
 use super::notice::{Change, Notice};
 use super::payment::Failure;
 use super::{Due, World};
@@ -28,7 +29,7 @@ impl World {
         self.refresh_channels_of(id);
         // What it had told and not signed for is in no commitment: after a restart it knows that
         // such an HTLC was never sent.
-        let is_lost = |htlc: &super::channel::Htlc| htlc.stage == Stage::Told;
+        let is_lost = |htlc: &Htlc| htlc.stage == Stage::Told;
         let lost: Vec<(ChannelPoint, HtlcId)> = self
             .channels_of(id)
             .flat_map(|(channel, side)| {
@@ -88,8 +89,7 @@ impl World {
     pub(super) fn refresh_channels(&mut self, one: NodeId, other: NodeId) {
         let are_connected = self.are_connected(one, other);
         let between = pair(one, other);
-        let is_between =
-            |ends: super::channel::Both<NodeId>| pair(ends.opener, ends.acceptor) == between;
+        let is_between = |ends: Both<NodeId>| pair(ends.opener, ends.acceptor) == between;
         let mut changed = Vec::new();
         for channel in self.channels.values_mut().filter(|it| is_between(it.ends)) {
             let is_active = channel.is_open() && are_connected;

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use crate::ids::{ChannelPoint, NodeId};
 
-use super::channel::{Channel, End, Htlc, HtlcId, Origin, Refused, Side, Stage};
+use super::channel::{Channel, Side};
+use super::htlc::{End, Htlc, HtlcId, Origin, Refused, Stage};
 use super::notice::{HtlcChange, HtlcEvent, Notice, Part};
 use super::{Due, World};
 

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use expect_test::expect;
 
-use super::channel::{Side, Stage};
+use super::channel::Side;
+use super::htlc::Stage;
 use super::invoice::{InvoiceState, Lock, NewInvoice};
 use super::notice::{Change, HtlcChange, Notice, Part};
 use super::payment::{AttemptState, Hop, PaymentState, Route};
 use super::*;
 use crate::ids::Preimage;
 use crate::rpc::lnrpc::failure::FailureCode;
-use crate::simnet::world::channel::Shown;
+use crate::simnet::world::htlc::Shown;
 use crate::time::whole_ms;
 use crate::units::{Msat, Sat};
 

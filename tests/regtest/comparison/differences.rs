@@ -92,7 +92,7 @@ fn words(real: &[Said], simulated: &[Said]) -> Vec<String> {
     found
 }
 
-/// What lnd itself says now so and now otherwise, and what simulated nodes say otherwise on purpose.
+/// What lnd itself says now so and now otherwise.
 fn is_free(act: &str, whence: &str, path: &str) -> bool {
     // The other end's terms of a new channel come with gossip, some time.
     let is_new = act.starts_with("open") && whence.ends_with("GetChanInfo");
@@ -100,13 +100,7 @@ fn is_free(act: &str, whence: &str, path: &str) -> bool {
     let is_broken = act == "the other end is killed" && path.starts_with("error");
     // How what cannot be read is complained of is a matter of the reader.
     let is_nonsense = act == "refusal: invoices" || act == "refusal: macaroon: no hex";
-    // lnd forgets the failed attempts of a payment that is made again; simulated nodes keep them,
-    // for whoever looks whether a hash was dispatched twice.
-    let is_again = act == "failure: a failed one again" && path.starts_with("htlcs");
-    (is_new && path.contains("_policy"))
-        || is_broken
-        || (is_nonsense && path == "error.message")
-        || is_again
+    (is_new && path.contains("_policy")) || is_broken || (is_nonsense && path == "error.message")
 }
 
 /// What a message is, in a word or two.

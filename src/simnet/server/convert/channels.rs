@@ -10,8 +10,9 @@ use crate::rpc::lnrpc::pending_channels_response::{
 use crate::rpc::lnrpc::{CommitmentType, Initiator};
 use crate::simnet::world::World;
 use crate::simnet::world::channel::{
-    Channel, Closing, DUST_LIMIT, FEE_PER_KW, HTLC_MIN, HTLCS_MAX, Htlc, HtlcId, Phase, Side, Stage,
+    Channel, Closing, DUST_LIMIT, FEE_PER_KW, HTLC_MIN, HTLCS_MAX, Phase, Side,
 };
+use crate::simnet::world::htlc::{Htlc, HtlcId, Stage};
 use crate::simnet::world::node::LndVersion;
 use crate::simnet::world::notice::Change;
 

@@ -6,7 +6,8 @@ use crate::rpc::routerrpc::{
     FinalHtlcEvent, ForwardEvent, ForwardFailEvent, HtlcEvent, HtlcInfo, LinkFailEvent, SettleEvent,
 };
 use crate::simnet::world::World;
-use crate::simnet::world::channel::{Channel, End, Htlc, HtlcId, Origin, Side};
+use crate::simnet::world::channel::{Channel, Side};
+use crate::simnet::world::htlc::{End, Htlc, HtlcId, Origin};
 use crate::simnet::world::notice::{HtlcChange, HtlcEvent as Heard, Part};
 
 use super::nanoseconds;

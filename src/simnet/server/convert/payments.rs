@@ -7,7 +7,7 @@ use crate::rpc::lnrpc::failure::FailureCode;
 use crate::rpc::lnrpc::htlc_attempt::HtlcStatus;
 use crate::rpc::lnrpc::payment::PaymentStatus;
 use crate::simnet::world::World;
-use crate::simnet::world::channel::Shown;
+use crate::simnet::world::htlc::Shown;
 use crate::simnet::world::payment::{
     Attempt, AttemptState, Failure, Hop, Payment, PaymentState, Route,
 };

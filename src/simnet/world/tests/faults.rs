@@ -130,9 +130,11 @@ fn a_node_that_tells_stale_channels_tells_of_no_change() {
     net.send(0, point, 100_000, (hash, secret));
     let told = net.run(Duration::from_secs(1));
     let of = |place: usize| {
-        let node = net.nodes[place];
-        let commitment = |(_, notice): &&(u64, Notice)| matches!(notice, Notice::Commitment { node: whose, .. } if *whose == node);
-        told.iter().filter(commitment).count()
+        let mine = |notice: &Notice| {
+            let Notice::Commitment { node, .. } = notice else { return false };
+            *node == net.nodes[place]
+        };
+        told.iter().filter(|(_, notice)| mine(notice)).count()
     };
     assert_eq!((of(0), of(1)), (2, 0));
     let stale = net.world.node(net.nodes[1]).and_then(|node| node.faults.stale.clone());
