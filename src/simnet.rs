@@ -1,7 +1,7 @@
 //! A network of Lightning nodes in one process, which any LND client takes for lnd.
 //!
 //! It is for experiments, demonstrations and tests; the daemon does not know of it. What its nodes
-//! do is the business of [`World`](world::World), how they are spoken to that of `server`.
+//! do is the business of [`World`], how they are spoken to that of `server`.
 
 pub mod client;
 pub mod command;
