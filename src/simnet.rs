@@ -37,6 +37,7 @@ pub use world::traffic::Sizes;
 use crate::ids::NodeId;
 use command::Command;
 use macaroon::Oven;
+use run::Broken;
 use scenario::Traffic;
 use server::Server;
 use shared::Shared;
@@ -87,6 +88,8 @@ struct Net {
     places: Mutex<Vec<Place>>,
     /// What the network lives on.
     runtime: Handle,
+    /// What is to be mended in time, and how that is called off.
+    mends: Mutex<Vec<(Broken, CancellationToken)>>,
     tasks: TaskTracker,
     ended: CancellationToken,
 }
@@ -111,6 +114,7 @@ impl Simnet {
             shared,
             places: Mutex::default(),
             runtime: Handle::current(),
+            mends: Mutex::default(),
             tasks,
             ended,
         }))

@@ -1,10 +1,12 @@
 //! Commands are done to a network that runs, and what came of it is told.
 
-use std::sync::Arc;
+use std::mem::discriminant;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use strsim::jaro_winkler;
 use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::command::{Alias, ChannelName, Command, Fault, FaultKind, Opening};
 use super::report::{Balance, NodeBalance, Report};
@@ -189,7 +191,15 @@ impl Net {
             sat_per_vbyte: SAT_PER_VBYTE,
             terms,
         };
-        let opened: Result<ChannelPoint, OpenError> = self.with(|world| world.open(wanted));
+        let opened: Result<ChannelPoint, OpenError> = self.with(|world| {
+            let point = world.open(wanted)?;
+            // What a line says of the fee, it says of both ends.
+            let policy = world.channels.get(&point).map(|channel| channel.policies.opener);
+            if let Some(policy) = policy.filter(|_| opening.fee.is_some()) {
+                world.set_policy(to, point, policy);
+            }
+            Ok(point)
+        });
         let channel = opened.map_err(|why| refused(opening.opener.as_str(), &why))?;
         Ok(Report::Opening { channel })
     }
@@ -246,13 +256,16 @@ impl Net {
     /// Has something go wrong, and mends it in time where that is said.
     fn break_something(self: &Arc<Self>, fault: &Fault) -> Result<Report, CommandError> {
         let broken = self.broken(&fault.kind)?;
+        // What was to mend the same thing earlier would mend this one.
+        self.forget_mends(|it| it.is_same(&broken));
         self.begin(&broken)?;
         if let Some(lasts) = fault.lasts {
-            let net = self.clone();
+            let (net, called_off) = (self.clone(), self.ended.child_token());
+            self.mends().push((broken, called_off.clone()));
             self.tasks.spawn(async move {
                 tokio::select! {
                     biased;
-                    () = net.ended.cancelled() => {}
+                    () = called_off.cancelled() => {}
                     // A port that somebody else took meanwhile leaves the node down, as it would
                     // lnd.
                     () = sleep(lasts) => drop(net.mend(&broken)),
@@ -260,6 +273,22 @@ impl Net {
             });
         }
         Ok(Report::Broken { fault: fault.to_string() })
+    }
+
+    /// Calls off the mends that are to come of such faults.
+    fn forget_mends(&self, is_such: impl Fn(&Broken) -> bool) {
+        self.mends().retain(|(broken, called_off)| {
+            let is_such = is_such(broken);
+            if is_such {
+                called_off.cancel();
+            }
+            !is_such
+        });
+    }
+
+    fn mends(&self) -> MutexGuard<'_, Vec<(Broken, CancellationToken)>> {
+        // A panic while it was held has broken a test, and nothing here.
+        self.mends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The fault of a line, with the nodes that it names.
@@ -309,6 +338,7 @@ impl Net {
 
     /// Mends all that is wrong with a node, or with all of them.
     fn mend_everything(&self, node: Option<NodeId>) -> Result<(), CommandError> {
+        self.forget_mends(|broken| node.is_none_or(|node| broken.concerns(node)));
         self.with(|world| world.mend_all(node));
         for door in self.doors() {
             if node.is_none_or(|node| node == door.id) {
@@ -356,7 +386,7 @@ impl Net {
 
 /// Something that is wrong, and where.
 #[derive(Clone, Copy, Debug)]
-enum Broken {
+pub(super) enum Broken {
     /// With a node.
     Node(NodeId, NodeFault),
     /// HTLCs between two get no answer.
@@ -365,6 +395,31 @@ enum Broken {
     Apart(NodeId, NodeId),
     /// A node is down.
     Down(NodeId),
+}
+
+impl Broken {
+    /// Whether the same thing is wrong at the same place, whatever its measure.
+    fn is_same(&self, other: &Self) -> bool {
+        match (*self, *other) {
+            (Self::Node(one, fault), Self::Node(other, same)) => {
+                one == other && discriminant(&fault) == discriminant(&same)
+            }
+            (Self::Stuck(one, two), Self::Stuck(a, b))
+            | (Self::Apart(one, two), Self::Apart(a, b)) => {
+                (one, two) == (a, b) || (one, two) == (b, a)
+            }
+            (Self::Down(one), Self::Down(other)) => one == other,
+            (Self::Node(..) | Self::Stuck(..) | Self::Apart(..) | Self::Down(_), _) => false,
+        }
+    }
+
+    /// Whether it is wrong with this node.
+    fn concerns(&self, node: NodeId) -> bool {
+        match *self {
+            Self::Node(one, _) | Self::Down(one) => one == node,
+            Self::Stuck(one, two) | Self::Apart(one, two) => one == node || two == node,
+        }
+    }
 }
 
 fn refused(node: &str, why: &impl ToString) -> CommandError {

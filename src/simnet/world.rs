@@ -67,6 +67,8 @@ pub(crate) struct World {
     paused: Vec<(ChannelPoint, Due)>,
     /// Counts what is planned and what is attempted.
     serial: u64,
+    /// How many streams of traffic there are.
+    streams: u64,
     seed: u64,
     random: Random,
     notices: Vec<Notice>,
@@ -94,7 +96,7 @@ enum Due {
     /// The next attempt of a payment.
     Attempt(NodeId, PaymentHash),
     /// The next payment of a stream.
-    Traffic(Traffic),
+    Traffic(Traffic, Random),
 }
 
 impl World {
@@ -110,6 +112,7 @@ impl World {
             agenda: BTreeMap::new(),
             paused: Vec::new(),
             serial: 0,
+            streams: 0,
             seed,
             random: Random::new(seed),
             notices: Vec::new(),
@@ -151,7 +154,7 @@ impl World {
                 self.give_up_on_parts(node, hash, channel, htlc);
             }
             Due::Attempt(node, hash) => self.attempt(node, hash),
-            Due::Traffic(traffic) => self.flow(traffic),
+            Due::Traffic(traffic, random) => self.flow(traffic, random),
         }
         true
     }

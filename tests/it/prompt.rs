@@ -56,6 +56,14 @@ fn a_script_is_played_to_its_end_where_nobody_asks_for_more() {
     expect_file!["../data/cli/script.txt"].assert_eq(&told);
 }
 
+/// Who forwards earns what the example says.
+#[test]
+fn the_example_of_three_nodes_plays_as_it_says() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let told = play(folder.path(), include_str!("../../config/simnet/three-nodes.scenario"), "");
+    expect_file!["../data/cli/three-nodes.txt"].assert_eq(&told);
+}
+
 #[test]
 fn a_served_network_stays_until_it_is_told_to_end_and_leaves_no_folder() {
     let folder = tempfile::tempdir().expect("a folder");

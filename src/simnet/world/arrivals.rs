@@ -78,6 +78,7 @@ impl World {
             depth: htlc.depth + 1,
             stage: Stage::Told,
             end: None,
+            is_heard: false,
             ..*htlc
         };
         let offered = self.offer(onward, side, sent);
@@ -209,6 +210,27 @@ impl World {
         part.state = ArrivalState::Canceled;
         part.resolved = Some(now);
         self.fail_back(channel, id, FailureCode::MppTimeout, "mpp timeout");
+    }
+
+    /// An HTLC that came for an invoice is given back as its channel is closed over it: an invoice
+    /// that was paid with it cannot be settled any more.
+    pub(super) fn lose_arrival(&mut self, point: ChannelPoint, id: HtlcId) {
+        let Some(channel) = self.channels.get(&point) else { return };
+        let Some(htlc) = channel.htlcs.get(&id) else { return };
+        let (node, hash) = (Self::receiver(channel, id), htlc.hash);
+        if matches!(htlc.end, Some(End::Settled(_))) {
+            return;
+        }
+        let now = self.clock(node);
+        let invoice = self.nodes.get_mut(&node).and_then(|node| node.invoices.get_mut(&hash));
+        let Some(invoice) = invoice else { return };
+        let is_it = |it: &&mut Arrival| it.channel == point && it.htlc == id;
+        let Some(part) = invoice.htlcs.iter_mut().find(is_it) else { return };
+        part.state = ArrivalState::Canceled;
+        part.resolved = Some(now);
+        if invoice.state == InvoiceState::Accepted {
+            self.give_back(node, hash);
+        }
     }
 
     /// Gives an HTLC back.

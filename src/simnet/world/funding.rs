@@ -126,7 +126,8 @@ impl World {
         if pending.count() >= PENDING_MAX {
             return Err(OpenError::TooMany);
         }
-        let need = Sat::new(capacity.sat() + VBYTES * wanted.sat_per_vbyte);
+        let fee = VBYTES.saturating_mul(wanted.sat_per_vbyte);
+        let need = Sat::new(capacity.sat().saturating_add(fee));
         let txid = self.random.bytes();
         let node = self.nodes.get_mut(&from).ok_or(OpenError::NotOnline(from))?;
         let have = node.confirmed;
@@ -178,6 +179,7 @@ impl World {
             self.tell_both(point, Change::Inactive);
         }
         for id in ids {
+            self.lose_arrival(point, id);
             self.forget(point, id);
         }
         self.chain.waiting.push(Transaction::Closing(point));

@@ -39,6 +39,8 @@ pub(crate) struct Htlc {
     pub(crate) stage: Stage,
     /// How it ends, once its receiver has said so.
     pub(crate) end: Option<End>,
+    /// Whether its offerer has heard that it is settled.
+    pub(crate) is_heard: bool,
 }
 
 /// Where the offerer of an HTLC had it from.

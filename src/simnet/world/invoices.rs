@@ -14,7 +14,7 @@ use crate::units::Msat;
 
 use super::channel::{Channel, Side};
 use super::invoice::{Invoice, InvoiceState, Lock, NewInvoice};
-use super::node::{Node, SECP256K1};
+use super::node::{LndVersion, Node, SECP256K1};
 use super::notice::Notice;
 use super::{Due, World};
 
@@ -24,8 +24,13 @@ const TO_LIVE: Duration = Duration::from_secs(86_400);
 const CLTV: u32 = 80;
 /// How many channels are named at most, as lnd has it.
 const HINTS_MAX: usize = 20;
-/// The fewest that may be asked for, from lnd 0.21 on.
-const CLTV_MIN: u32 = 24;
+/// The fewest that may be asked for.
+const fn least_cltv(version: LndVersion) -> u32 {
+    match version {
+        LndVersion::V20 => 18,
+        LndVersion::V21 => 24,
+    }
+}
 
 /// Why an invoice is not made, settled or cancelled.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -46,8 +51,13 @@ pub(crate) enum InvoiceError {
     #[error("invoice still open")]
     Open,
     /// The payee would be left too few blocks.
-    #[error("CLTV delta of {0} must be greater than minimum of {CLTV_MIN}")]
-    CltvTooSmall(u32),
+    #[error("CLTV delta of {asked} must be greater than minimum of {least}")]
+    CltvTooSmall {
+        /// What was asked for.
+        asked: u32,
+        /// What the node insists on.
+        least: u32,
+    },
     /// What BOLT 11 does not allow.
     #[error("{0}")]
     Unfit(String),
@@ -64,8 +74,9 @@ impl World {
         let hints = if wanted.is_private { self.hints(id) } else { Vec::new() };
         let node = self.nodes.get_mut(&id).ok_or(InvoiceError::Unknown)?;
         let cltv = wanted.cltv.unwrap_or(CLTV);
-        if cltv < CLTV_MIN {
-            return Err(InvoiceError::CltvTooSmall(cltv));
+        let least = least_cltv(node.version);
+        if cltv < least {
+            return Err(InvoiceError::CltvTooSmall { asked: cltv, least });
         }
         let index = u64::try_from(node.invoices.len()).unwrap_or(u64::MAX) + 1;
         let preimage = match wanted.lock {

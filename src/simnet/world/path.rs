@@ -46,7 +46,12 @@ struct Label {
 /// The cheapest route, if there is one.
 pub(crate) fn find(world: &World, wanted: &Wanted<'_>) -> Option<Route> {
     let payee = wanted.plan.payee;
-    let expiry = world.chain.height + wanted.plan.cltv + BLOCK_PADDING;
+    if payee == wanted.payer {
+        // lnd would look for a circle; nobody here has use for one.
+        return None;
+    }
+    let lock = wanted.plan.cltv.saturating_add(BLOCK_PADDING);
+    let expiry = world.chain.height.saturating_add(lock);
     let mut labels = BTreeMap::new();
     labels.insert(payee, Label { amount: wanted.amount, expiry, next: None });
     let mut costs = BTreeMap::from([(payee, 0_u128)]);

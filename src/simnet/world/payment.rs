@@ -30,6 +30,8 @@ pub(crate) struct Payment {
     pub(crate) state: PaymentState,
     /// What was tried, in this order.
     pub(crate) attempts: Vec<Attempt>,
+    /// Why it will fail, once none of its attempts is on its way, if none has arrived.
+    pub(crate) doomed: Option<PaymentFailureReason>,
     /// How to go on; `None` where the route was given.
     pub(crate) plan: Option<Plan>,
 }
@@ -50,6 +52,14 @@ impl Payment {
     pub(crate) fn fee(&self) -> Msat {
         let settled = |it: &&Attempt| matches!(it.state, AttemptState::Settled(_));
         self.attempts.iter().filter(settled).map(|it| it.route.fees()).sum()
+    }
+
+    /// The preimage, if one of its attempts has arrived.
+    pub(crate) fn preimage(&self) -> Option<Preimage> {
+        self.attempts.iter().find_map(|attempt| match attempt.state {
+            AttemptState::Settled(preimage) => Some(preimage),
+            AttemptState::InFlight | AttemptState::Failed(_) => None,
+        })
     }
 
     /// Its attempts that have no end yet.
@@ -176,6 +186,4 @@ pub(crate) struct Plan {
     pub(crate) deadline: Time,
     /// What does not go over which hop, by the failures so far.
     pub(crate) too_much: BTreeMap<(Scid, NodeId), Msat>,
-    /// Why it will fail, once none of its attempts is on its way.
-    pub(crate) doomed: Option<PaymentFailureReason>,
 }

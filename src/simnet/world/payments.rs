@@ -140,8 +140,9 @@ impl World {
                 ));
             }
         };
-        let ends = invoice.duration_since_epoch() + invoice.expiry_time();
-        if ends < Duration::from_millis(self.clock(id).unix_ms()) {
+        // One that ends beyond all time has not.
+        let ends = invoice.duration_since_epoch().checked_add(invoice.expiry_time());
+        if ends.is_some_and(|ends| ends < Duration::from_millis(self.clock(id).unix_ms())) {
             return Err(fault("invoice expired".into()));
         }
         let payee = NodeId::new(invoice.recover_payee_pub_key().serialize());
@@ -156,7 +157,6 @@ impl World {
             hints: hints(&invoice),
             deadline: self.now + Duration::from_secs(wanted.patience_s.into()),
             too_much: std::collections::BTreeMap::new(),
-            doomed: None,
             wanted,
         };
         Ok((hash, plan, amount))
@@ -179,6 +179,7 @@ impl World {
             begun: now,
             state: PaymentState::InFlight,
             attempts: Vec::new(),
+            doomed: None,
             plan,
         };
         node.payments.insert(hash, payment);
@@ -200,6 +201,7 @@ impl World {
             depth: 1,
             stage: Stage::Told,
             end: None,
+            is_heard: false,
         };
         let tried = Attempt {
             id: attempt,
@@ -242,7 +244,8 @@ impl World {
         let fees: Msat = payment.under_way().map(|it| it.route.fees()).sum();
         let parts = payment.under_way().count();
         let left = payment.amount.saturating_sub(payment.sent());
-        if payment.state != PaymentState::InFlight || plan.doomed.is_some() || left == Msat::ZERO {
+        let is_decided = payment.doomed.is_some() || payment.preimage().is_some();
+        if payment.state != PaymentState::InFlight || is_decided || left == Msat::ZERO {
             return;
         }
         if self.now > plan.deadline {
@@ -292,49 +295,34 @@ impl World {
         let Some(payment) = self.payment_mut(id, hash) else { return };
         let Some(tried) = payment.attempts.iter_mut().find(|it| it.id == attempt) else { return };
         tried.resolved = Some(now);
-        let reason = match end {
-            End::Settled(preimage) => {
-                tried.state = AttemptState::Settled(preimage);
-                payment.state = PaymentState::Succeeded(preimage);
-                None
-            }
+        match end {
+            End::Settled(preimage) => tried.state = AttemptState::Settled(preimage),
             End::Failed(failure) => {
                 tried.state = AttemptState::Failed(failure);
-                let route = tried.route.clone();
                 let is_last =
-                    usize::try_from(failure.source).is_ok_and(|it| it >= route.hops.len());
+                    usize::try_from(failure.source).is_ok_and(|it| it >= tried.route.hops.len());
                 match &mut payment.plan {
-                    // lnd tells as much of a route that it was given.
-                    None if is_last => Some(reason_of(failure)),
-                    None => Some(PaymentFailureReason::FailureReasonError),
-                    Some(_) if is_last => Some(reason_of(failure)),
-                    Some(plan) => {
-                        learn(plan, &route, failure);
-                        None
+                    Some(plan) if !is_last => learn(plan, &tried.route, failure),
+                    Some(_) | None => {
+                        payment.doomed.get_or_insert_with(|| reason_of(failure, is_last));
                     }
                 }
             }
-        };
+        }
+        payment.conclude();
+        let goes_on = payment.state == PaymentState::InFlight;
         self.tell(Notice::Payment { node: id, hash });
-        match (reason, end) {
-            (Some(reason), _) => self.doom(id, hash, reason),
-            (None, End::Failed(_)) => self.plan(Duration::ZERO, Due::Attempt(id, hash)),
-            (None, End::Settled(_)) => {}
+        if goes_on {
+            self.plan(Duration::ZERO, Due::Attempt(id, hash));
         }
     }
 
     /// A payment is to be tried no more; it has failed when none of its attempts is on its way.
     fn doom(&mut self, id: NodeId, hash: PaymentHash, reason: PaymentFailureReason) {
         let Some(payment) = self.payment_mut(id, hash) else { return };
-        if payment.state != PaymentState::InFlight {
-            return;
-        }
-        let reason = match &mut payment.plan {
-            Some(plan) => *plan.doomed.get_or_insert(reason),
-            None => reason,
-        };
-        if payment.under_way().next().is_none() {
-            payment.state = PaymentState::Failed(reason);
+        if payment.state == PaymentState::InFlight {
+            payment.doomed.get_or_insert(reason);
+            payment.conclude();
             self.tell(Notice::Payment { node: id, hash });
         }
     }
@@ -373,9 +361,24 @@ fn shares(left: Msat, parts_left: u32) -> impl Iterator<Item = Msat> {
     std::iter::successors((parts_left > 0).then_some(left), half)
 }
 
-/// Why a payment fails that its payee sent back.
-fn reason_of(failure: Failure) -> PaymentFailureReason {
-    if failure.code == FailureCode::IncorrectOrUnknownPaymentDetails {
+impl Payment {
+    /// Comes to its end, where no attempt is on its way and it is known what that is: it has
+    /// arrived if any part has, for the payee takes all parts or none.
+    fn conclude(&mut self) {
+        if self.state != PaymentState::InFlight || self.under_way().next().is_some() {
+            return;
+        }
+        self.state = match (self.preimage(), self.doomed) {
+            (Some(preimage), _) => PaymentState::Succeeded(preimage),
+            (None, Some(reason)) => PaymentState::Failed(reason),
+            (None, None) => PaymentState::InFlight,
+        };
+    }
+}
+
+/// Why a payment fails of which an attempt came back, from its payee or from elsewhere.
+fn reason_of(failure: Failure, is_from_payee: bool) -> PaymentFailureReason {
+    if is_from_payee && failure.code == FailureCode::IncorrectOrUnknownPaymentDetails {
         PaymentFailureReason::FailureReasonIncorrectPaymentDetails
     } else {
         PaymentFailureReason::FailureReasonError

@@ -1,5 +1,7 @@
 //! [`Random`]: numbers that look random, the same for the same seed (SplitMix64).
 
+use sha2::{Digest, Sha256};
+
 /// A source of numbers. None of them protects anything.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
@@ -7,6 +9,13 @@ pub(crate) struct Random(u64);
 impl Random {
     /// The numbers of a seed.
     pub(crate) const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The `n`th numbers that go by these words.
+    pub(crate) fn of(words: &[u8], n: u64) -> Self {
+        let hash = Sha256::new_with_prefix(words).chain_update(n.to_be_bytes()).finalize();
+        let seed = hash.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte));
         Self(seed)
     }
 

@@ -109,7 +109,11 @@ impl World {
             self.paused.push((point, Due::Heard(point, id)));
             return;
         }
-        let Some(htlc) = channel.htlcs.get(&id).cloned() else { return };
+        let Some(htlc) = self.channels.get_mut(&point).and_then(|it| it.htlcs.get_mut(&id)) else {
+            return;
+        };
+        htlc.is_heard = true;
+        let htlc = htlc.clone();
         self.heard(point, id, &htlc);
     }
 
@@ -130,6 +134,9 @@ impl World {
         }
         if !is_settled {
             self.give_back_later(point, id, htlc);
+        } else if !htlc.is_heard {
+            // Its channel was closed before: the preimage stands on the chain.
+            self.heard(point, id, &htlc);
         }
     }
 

@@ -64,13 +64,18 @@ impl Sizes {
 impl World {
     /// Begins a stream of payments; it ends with the world.
     pub(crate) fn add_traffic(&mut self, traffic: Traffic) {
-        self.plan(traffic.every, Due::Traffic(traffic));
+        // Each stream has numbers of its own, which nothing else draws from.
+        self.streams += 1;
+        let words = [&self.seed.to_be_bytes(), traffic.payer.as_bytes().as_slice()];
+        let words = [words.concat().as_slice(), traffic.payee.as_bytes()].concat();
+        let random = Random::of(&words, self.streams);
+        self.plan(traffic.every, Due::Traffic(traffic, random));
     }
 
     /// The next payment of a stream. One that the channels cannot carry fails, as traffic does.
-    pub(super) fn flow(&mut self, traffic: Traffic) {
-        self.plan(traffic.every, Due::Traffic(traffic));
-        let size = traffic.sizes.draw(&mut self.random).msat();
+    pub(super) fn flow(&mut self, traffic: Traffic, mut random: Random) {
+        let size = traffic.sizes.draw(&mut random).msat();
+        self.plan(traffic.every, Due::Traffic(traffic, random));
         let is_up = |id| self.node(id).is_some_and(|node| node.is_up);
         if !is_up(traffic.payer) || !is_up(traffic.payee) || size == Msat::ZERO {
             return;

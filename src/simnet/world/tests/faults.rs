@@ -170,3 +170,36 @@ fn a_clock_that_is_off_dates_what_its_node_makes_and_no_more() {
     net.run(Duration::from_millis(500));
     assert!(matches!(net.state(0, hash), PaymentState::Succeeded(_)));
 }
+
+#[test]
+fn a_preimage_that_was_said_counts_when_its_channel_is_closed() {
+    let mut net = Net::of(["alice", "bob"]);
+    let point = net.channel(0, 1, 1_000_000, 500_000);
+    let preimage = Preimage::new([1; 32]);
+    let (hash, secret, _) = net.locked(1, 100_000, Lock::Held(preimage.hash()));
+    net.send(0, point, 100_000, (hash, secret));
+    net.run(Duration::from_millis(200));
+    net.world.disconnect(net.nodes[0], net.nodes[1]);
+    net.world.settle_invoice(net.nodes[1], preimage).expect("it is settled");
+    net.run(Duration::from_secs(1));
+    assert_eq!(net.state(0, hash), PaymentState::InFlight);
+    let closed = net.world.close(net.nodes[1], point, true).expect("it is closed");
+    assert_eq!(closed.paid.acceptor, Sat::new(600_000));
+    net.run(Duration::from_secs(1));
+    assert_eq!(net.state(0, hash), PaymentState::Succeeded(preimage));
+}
+
+#[test]
+fn what_is_held_is_lost_with_its_channel() {
+    let mut net = Net::of(["alice", "bob"]);
+    let point = net.channel(0, 1, 1_000_000, 500_000);
+    let preimage = Preimage::new([1; 32]);
+    let (hash, secret, _) = net.locked(1, 100_000, Lock::Held(preimage.hash()));
+    net.send(0, point, 100_000, (hash, secret));
+    net.run(Duration::from_millis(200));
+    let closed = net.world.close(net.nodes[0], point, true).expect("it is closed");
+    assert_eq!(closed.paid.acceptor, Sat::new(500_000));
+    let error = net.world.settle_invoice(net.nodes[1], preimage).expect_err("it is gone");
+    assert_eq!(error.to_string(), "invoice already canceled");
+    assert!(matches!(net.state(0, hash), PaymentState::Failed(_)));
+}

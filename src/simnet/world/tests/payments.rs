@@ -99,10 +99,14 @@ fn a_payment_that_no_channel_carries_goes_in_parts() {
     assert_eq!(net.state(0, hash), PaymentState::Failed(no_route));
 
     net.world.send_payment(net.nodes[0], paying(request)).expect("a payment");
-    net.run(Duration::from_secs(2));
+    // It has arrived when its last part has, and not before.
+    while net.state(0, hash) == PaymentState::InFlight {
+        net.run(Duration::from_millis(1));
+    }
     assert!(matches!(net.state(0, hash), PaymentState::Succeeded(_)));
     let paid = net.world.payment(net.nodes[0], hash).expect("a payment");
     assert!(paid.attempts.len() > 1, "{:?}", paid.attempts);
+    assert_eq!(paid.under_way().count(), 0);
     let invoice = net.world.invoice(net.nodes[1], hash).expect("an invoice");
     assert_eq!(invoice.paid(), Sat::new(1_000_000).msat());
 }
@@ -191,4 +195,31 @@ fn an_invoice_that_nobody_pays_expires() {
     assert_eq!(invoice.state, InvoiceState::Canceled);
     let error = net.world.send_payment(net.nodes[0], paying(request)).expect_err("it is too late");
     assert_eq!(error.to_string(), "invoice expired");
+}
+
+#[test]
+fn nobody_finds_a_way_to_itself() {
+    let (mut net, _) = over_bob();
+    let (hash, _, request) = net.invoice(0, 1_000);
+    let error = net.world.send_payment(net.nodes[0], paying(request.clone())).expect_err("itself");
+    assert_eq!(error.to_string(), "self-payments not allowed");
+    let allowed = NewPayment { may_pay_itself: true, ..paying(request) };
+    net.world.send_payment(net.nodes[0], allowed).expect("a payment");
+    net.run(Duration::from_secs(1));
+    let no_route = PaymentFailureReason::FailureReasonNoRoute;
+    assert_eq!(net.state(0, hash), PaymentState::Failed(no_route));
+}
+
+#[test]
+fn the_fewest_blocks_of_an_invoice_are_those_of_the_release() {
+    let mut world = World::new(7, BEGIN);
+    for (alias, version, least) in [("old", LndVersion::V20, 18), ("new", LndVersion::V21, 24)] {
+        let id = world.add_node(alias, version);
+        let wanted = |cltv| NewInvoice { cltv: Some(cltv), ..asking(1_000, Lock::Own) };
+        world.add_invoice(id, wanted(least)).expect("an invoice");
+        let error = world.add_invoice(id, wanted(least - 1)).expect_err("too few");
+        let expected =
+            format!("CLTV delta of {} must be greater than minimum of {least}", least - 1);
+        assert_eq!(error.to_string(), expected);
+    }
 }
