@@ -24,7 +24,7 @@ pub(super) struct SimnetArgs {
     /// The nodes, the channels and what happens, in the words of docs/simnet.md.
     #[arg(long, value_name = "FILE")]
     scenario: PathBuf,
-    /// Ask for no commands: stay until SIGINT or SIGTERM.
+    /// Ask for no commands: stay until SIGINT, SIGTERM or SIGHUP.
     #[arg(long)]
     serve: bool,
     /// Which lnd the nodes are of which the scenario does not say so.
@@ -64,6 +64,8 @@ async fn network(
 ) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // A terminal that is closed must not leave macaroons behind.
+    let mut hangup = signal(SignalKind::hangup())?;
     let network = Rc::new(Simnet::start(Settings { folder, seed: scenario.seed }));
     scenario.set_up(&network, version).await?;
     say(&doors::text(&network.nodes()))?;
@@ -73,5 +75,6 @@ async fn network(
         ended = play.go_on() => ended,
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
+        _ = hangup.recv() => Ok(()),
     }
 }

@@ -3,11 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::LndVersion;
+use super::{LndVersion, folder};
 use crate::ids::NodeId;
-
-/// Where below a node's folder lnd has the macaroon that may do everything.
-pub(super) const MACAROON: &str = "data/chain/bitcoin/regtest/admin.macaroon";
 
 /// How to reach a node.
 #[derive(Clone, Debug)]
@@ -27,16 +24,16 @@ pub struct NodeDoor {
 impl NodeDoor {
     /// The file of its certificate.
     pub fn certificate(&self) -> PathBuf {
-        self.folder.join("tls.cert")
+        folder::certificate(&self.folder)
     }
 
     /// The file of its certificate's key.
     pub fn certificate_key(&self) -> PathBuf {
-        self.folder.join("tls.key")
+        folder::certificate_key(&self.folder)
     }
 
     /// The macaroon that may do everything.
     pub fn macaroon(&self) -> PathBuf {
-        self.folder.join(MACAROON)
+        folder::macaroon(&self.folder, "admin")
     }
 }

@@ -34,7 +34,7 @@ const CLTV_MAX: u32 = 2_016;
 /// How many blocks the payee is left by a payment in one hop, with some that may come meanwhile.
 const CLTV: u32 = 83;
 /// What a transaction pays, in sat per vbyte.
-const SAT_PER_VBYTE: u64 = 2;
+pub(super) const SAT_PER_VBYTE: u64 = 2;
 /// How alike a name must be to be taken for the one that was meant.
 const ALIKE: f64 = 0.8;
 

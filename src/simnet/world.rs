@@ -11,7 +11,7 @@ mod arrivals;
 pub(crate) mod chain;
 pub(crate) mod channel;
 pub(crate) mod fault;
-mod funding;
+pub(in crate::simnet) mod funding;
 pub(crate) mod htlc;
 pub(crate) mod invoice;
 mod invoices;

@@ -1,7 +1,7 @@
 //! npm's `ln-service`, as operators' programs use it, on the simulated network.
 //!
 //! Each call is made by JavaScript, and what it understood of our answer is compared with what
-//! must be so. The same calls with the same figures were made on real lnd.
+//! must be so.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const COMMIT_FEE: u64 = 562;
 /// What a channel costs its opener beside what it pushes: two anchors of 330 sat more.
 const COSTS: u64 = COMMIT_FEE + 660;
+/// What Bob pays back of it.
+const BACK: u64 = 5_000;
 /// The chain that regtest is, by the hash of its first block.
 const REGTEST: &str = "06226e46111a0b59caaf126043eb5bbf28c34f3a5e332a1fc7b2b73cf188910f";
 
@@ -47,6 +49,7 @@ fn drive(package: &str) {
         let transaction = open(&mut js, &network, &bob).await;
         let channel = channels(&mut js, &bob, &transaction).await;
         pay(&mut js, &bob, &channel).await;
+        pay_back(&mut js, &alice, &channel).await;
         refusals(&mut js).await;
         close(&mut js, &network, &channel, &transaction).await;
     });
@@ -160,6 +163,25 @@ async fn pay(js: &mut Script, bob: &NodeDoor, channel: &Value) {
     assert!(said.contains("invoice is already paid") && said.contains("\"code\":6"), "{said}");
 }
 
+/// Bob, who is the newer lnd, pays some of it back.
+async fn pay_back(js: &mut Script, alice: &NodeDoor, channel: &Value) {
+    let args = json!({ "tokens": BACK, "description": "too much" });
+    let invoice = js.ok("alice", "createInvoice", args).await;
+    let paid = js.ok("bob", "pay", json!({ "request": invoice["request"] })).await;
+    assert_eq!((&paid["id"], &paid["secret"]), (&invoice["id"], &invoice["secret"]));
+    assert_eq!((&paid["fee_mtokens"], &paid["tokens"]), (&json!("0"), &json!(BACK)));
+    assert_eq!(paid["hops"].as_array().map(Vec::len), Some(1));
+    let hop = &paid["hops"][0];
+    assert_eq!(hop["channel"], channel["id"]);
+    assert_eq!(hop["public_key"], alice.id.to_string());
+    let payment = js.ok("bob", "getPayment", json!({ "id": invoice["id"] })).await;
+    assert_eq!((&payment["is_confirmed"], &payment["is_failed"]), (&json!(true), &json!(false)));
+    let after = js.rested("bob").await;
+    assert_eq!((&after["local_balance"], &after["sent"]), (&json!(312_345 - BACK), &json!(BACK)));
+    let after = js.rested("alice").await;
+    assert_eq!(after["local_balance"], 700_000 - COSTS - 12_345 + BACK);
+}
+
 /// What cannot be done is told as lnd tells it.
 async fn refusals(js: &mut Script) {
     let invoice = js.ok("bob", "createInvoice", json!({ "tokens": 900_000 })).await;
@@ -186,7 +208,7 @@ async fn close(js: &mut Script, network: &Simnet, channel: &Value, transaction: 
     assert_eq!(closed["close_transaction_id"], closing["transaction_id"]);
     // Her balance and what the channel cost her, but for what the closing pays.
     let left = closed["final_local_balance"].as_u64().expect("an amount");
-    assert!((686_000..700_000 - 12_345).contains(&left), "{closed}");
+    assert!((691_000..700_000 - 12_345 + BACK).contains(&left), "{closed}");
     for node in ["alice", "bob"] {
         let left = js.ok(node, "getChannels", json!({})).await;
         assert_eq!(left["channels"], json!([]), "of {node}");

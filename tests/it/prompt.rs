@@ -66,6 +66,13 @@ fn the_example_of_three_nodes_plays_as_it_says() {
 
 #[test]
 fn a_served_network_stays_until_it_is_told_to_end_and_leaves_no_folder() {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        ends_at(signal);
+    }
+}
+
+/// A signal ends a served network, and nothing of it stays.
+fn ends_at(signal: Signal) {
     let folder = tempfile::tempdir().expect("a folder");
     let mut process = spawn(folder.path(), SCENARIO, &["--serve"]);
     let mut told = BufReader::new(process.stdout.take().expect("is piped")).lines();
@@ -80,7 +87,7 @@ fn a_served_network_stays_until_it_is_told_to_end_and_leaves_no_folder() {
     TcpStream::connect(&socket).expect("listens");
     assert!(fs::exists(&certificate).expect("can be looked for"));
     let pid = Pid::from_child(&process);
-    kill_process(pid, Signal::TERM).expect("is heard");
+    kill_process(pid, signal).expect("is heard");
     assert!(process.wait().expect("ends").success());
     assert!(TcpStream::connect(&socket).is_err(), "nobody listens");
     assert!(!fs::exists(&certificate).expect("can be looked for"));

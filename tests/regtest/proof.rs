@@ -234,9 +234,15 @@ pub(crate) fn counted(journal: &Journal, node: NodeId) -> Vec<u64> {
     counted.map(|line| line.amount_msat.expect("an intent has its amount")).collect()
 }
 
-/// At each intent of a node, what counted towards its cap with that payment was within the cap. A
-/// payment counts until so long after its end, but not once the node said that it failed.
-pub(crate) fn stays_within(journal: &Journal, node: NodeId, cap_msat: u64, period: Duration) {
+/// At each intent of a node, what counted towards its cap with that payment was within the cap;
+/// returns the most that it was. A payment counts until so long after its end, but not once the
+/// node said that it failed.
+pub(crate) fn stays_within(
+    journal: &Journal,
+    node: NodeId,
+    cap_msat: u64,
+    period: Duration,
+) -> u64 {
     let period = u64::try_from(period.as_millis()).expect("a short period");
     let of = |line: &&Transaction| line.paid_by == Some(node);
     let intents: Vec<_> = journal.of("paymentIntended").filter(of).collect();
@@ -248,13 +254,16 @@ pub(crate) fn stays_within(journal: &Journal, node: NodeId, cap_msat: u64, perio
         let end = journal.transactions.iter().find(is_end).expect("every payment has ended");
         end.timestamp + if is_given_back(end) { 0 } else { period }
     };
+    let mut most = 0;
     for (n, intent) in intents.iter().enumerate() {
         let counting = intents[..=n]
             .iter()
             .filter(|it| it.payment_hash == intent.payment_hash || until(it) > intent.timestamp);
         let counted: u64 = counting.map(|it| it.amount_msat.expect("an amount")).sum();
         assert!(counted <= cap_msat, "{counted} msat count at {intent:?}");
+        most = most.max(counted);
     }
+    most
 }
 
 /// Whether a payment ended because its node says that it failed.

@@ -11,7 +11,7 @@ use crate::ids::NodeId;
 use crate::rpc::lnrpc;
 use crate::rpc::lnrpc::state_client::StateClient;
 use crate::simnet::client::{Client, Info, SAT_PER_VBYTE};
-use crate::simnet::door::MACAROON;
+use crate::simnet::folder;
 use crate::simnet::process::Process;
 use crate::simnet::{LndVersion, NodeDoor};
 
@@ -93,7 +93,7 @@ impl Node {
 
     /// Waits until it serves all its calls.
     pub(super) async fn wait_for_service(&mut self) -> Result<(), RealError> {
-        let certificate = self.folder.join("tls.cert");
+        let certificate = folder::certificate(&self.folder);
         let what = format!("{} serves", self.alias);
         until(&what, &self.folder, async || {
             let channel = client::channel(self.serve, &certificate)?;
@@ -104,7 +104,8 @@ impl Node {
             Ok(answer.is_ok_and(is_up).then_some(()))
         })
         .await?;
-        let client = Client::new(self.serve, &certificate, &self.folder.join(MACAROON))?;
+        let client =
+            Client::new(self.serve, &certificate, &folder::macaroon(&self.folder, "admin"))?;
         let id = client.info().await?.id;
         self.known = Some((client, id));
         Ok(())

@@ -12,14 +12,11 @@ use super::super::command::{
 use super::Numbered;
 use super::fault::{Fault, What};
 use super::line::Line;
+use crate::simnet::run::SAT_PER_VBYTE;
+use crate::simnet::world::channel::push_max;
+use crate::simnet::world::funding::{CAPACITY_MAX, CAPACITY_MIN, cost};
+use crate::simnet::world::node::GIFT;
 use crate::units::Sat;
-
-/// What each node has at the start.
-pub(super) const WALLET: Sat = Sat::new(1_000_000_000);
-/// The smallest channel that lnd opens.
-pub(super) const CAPACITY_MIN: Sat = Sat::new(20_000);
-/// The largest channel that lnd opens without `--protocol.wumbo-channels`.
-pub(super) const CAPACITY_MAX: Sat = Sat::new(16_777_215);
 
 /// All that is wrong: what could not be read, and what does not hold together.
 pub(super) fn check(text: &str, lines: &[Numbered<'_>], misread: Vec<Fault>) -> Vec<Fault> {
@@ -118,8 +115,8 @@ impl Checks {
                 Line::Channel(opening) => {
                     self.opening(line, opening);
                     let sum: &mut u64 = spent.entry(&opening.opener).or_default();
-                    *sum = sum.saturating_add(opening.capacity.sat());
-                    if *sum > WALLET.sat() && opening.capacity <= CAPACITY_MAX {
+                    *sum = sum.saturating_add(cost(opening.capacity, SAT_PER_VBYTE).sat());
+                    if *sum > GIFT.sat() && opening.capacity <= CAPACITY_MAX {
                         let (alias, sum) = (opening.opener.clone(), Sat::new(*sum));
                         self.add(line, opening.opener.as_str(), What::Wallet { alias, sum });
                     }
@@ -134,9 +131,9 @@ impl Checks {
         let (push, capacity) = (opening.pushed(), opening.capacity);
         if !(CAPACITY_MIN..=CAPACITY_MAX).contains(&capacity) {
             self.add_after(line, opening.opener.as_str(), 2, What::Capacity(capacity));
-        }
-        if push > capacity {
-            self.add(line, "push", What::Push { push, capacity });
+        } else if push > push_max(capacity) {
+            let most = push_max(capacity);
+            self.add_after(line, "push", 1, What::Push { push, capacity, most });
         }
     }
 

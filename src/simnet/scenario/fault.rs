@@ -4,7 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::command::{Alias, ChannelName, Misread};
-use super::check::{CAPACITY_MAX, CAPACITY_MIN, WALLET};
+use crate::simnet::world::funding::{CAPACITY_MAX, CAPACITY_MIN};
+use crate::simnet::world::node::GIFT;
 use crate::units::Sat;
 
 /// Why there is no scenario.
@@ -90,17 +91,22 @@ pub enum What {
         min = CAPACITY_MIN.sat(), max = CAPACITY_MAX.sat()
     )]
     Capacity(Sat),
-    /// More is given away than there is.
-    #[error("{push} is more than the channel's {capacity}: push less, or open a larger one")]
+    /// More is given away than there is beside what the opener must keep.
+    #[error(
+        "{push} is too much of {capacity}, of which the opener keeps its reserve and the fees: \
+         push {most} at most, or open a larger channel"
+    )]
     Push {
         /// What is given away.
         push: Sat,
         /// What there is.
         capacity: Sat,
+        /// What can be given away.
+        most: Sat,
     },
     /// A wallet that is empty by then.
     #[error(
-        "with this channel `{alias}` opens channels of {sum} in all, and its wallet has {WALLET}"
+        "with this channel `{alias}` spends {sum} in all, fees among it, and its wallet has {GIFT}"
     )]
     Wallet {
         /// Whose.

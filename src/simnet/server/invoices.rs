@@ -16,6 +16,11 @@ use crate::simnet::world::InvoiceError;
 use crate::simnet::world::invoice::{Lock, NewInvoice};
 use crate::units::{Msat, Sat};
 
+/// How many bytes lnd keeps of a memo.
+const MEMO_MAX: usize = 1_024;
+/// How many groups of 5 bits a field of an invoice has at most (BOLT 11).
+const FIELD_GROUPS_MAX: usize = 1_023;
+
 #[tonic::async_trait]
 impl Invoices for Node {
     async fn subscribe_single_invoice(
@@ -65,7 +70,7 @@ impl Invoices for Node {
             return Err(Status::unimplemented("a simulated node invoices by memo alone"));
         }
         let wanted = NewInvoice {
-            memo: asked.memo,
+            memo: memo(asked.memo)?,
             amount: amount(asked.value, asked.value_msat)?,
             to_live: to_live(asked.expiry)?,
             cltv: cltv(asked.cltv_expiry)?,
@@ -142,6 +147,21 @@ pub(super) fn preimage(bytes: &[u8]) -> Result<Preimage, Status> {
         Status::unknown(format!("invalid preimage length of {}, want 32", bytes.len()))
     })?;
     Ok(Preimage::new(bytes))
+}
+
+/// A memo as it is given, which must have a place in the invoice.
+pub(super) fn memo(memo: String) -> Result<String, Status> {
+    let length = memo.len();
+    if length > MEMO_MAX {
+        let why = format!("memo too large: {length} bytes (maxsize={MEMO_MAX})");
+        return Err(Status::unknown(why));
+    }
+    let groups = (8 * length).div_ceil(5);
+    if groups > FIELD_GROUPS_MAX {
+        let why = format!("data length too big to fit within 10 bits: {groups}");
+        return Err(Status::unknown(why));
+    }
+    Ok(memo)
 }
 
 /// An amount that is given in one of two units.

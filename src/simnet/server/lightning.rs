@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status};
 use super::Node;
 use super::convert::{channels, graph, invoices, node, signed};
 use super::events::{Pick, begun, follow};
-use super::invoices::{amount, cltv, hash, preimage, to_live};
+use super::invoices::{amount, cltv, hash, memo, preimage, to_live};
 use crate::ids::{ChannelPoint, NodeId, Scid};
 use crate::rpc::lnrpc;
 use crate::rpc::lnrpc::lightning_server::Lightning;
@@ -110,7 +110,7 @@ impl Lightning for Node {
             return Err(Status::unimplemented("a simulated node invoices by memo alone"));
         }
         let wanted = NewInvoice {
-            memo: asked.memo,
+            memo: memo(asked.memo)?,
             amount: amount(asked.value, asked.value_msat)?,
             to_live: to_live(asked.expiry)?,
             cltv: cltv(asked.cltv_expiry)?,

@@ -204,7 +204,7 @@ impl Channel {
 
     /// What each end may never go below: 1 % of the capacity, as lnd asks.
     pub(crate) fn reserve(&self) -> Msat {
-        Sat::new((self.capacity.sat() / 100).max(DUST_LIMIT.sat())).msat()
+        reserve(self.capacity).msat()
     }
 
     /// The most that each end may have on its way at once.
@@ -408,6 +408,17 @@ impl Channel {
 /// Whether an HTLC is worth less than an output of its own.
 pub(crate) fn is_dust(amount: Msat) -> bool {
     amount.sat() < DUST_LIMIT
+}
+
+/// What each end of a channel of this capacity may never go below.
+fn reserve(capacity: Sat) -> Sat {
+    Sat::new((capacity.sat() / 100).max(DUST_LIMIT.sat()))
+}
+
+/// The most that an opener can push: its reserve, the fee and the anchors stay with it.
+pub(in crate::simnet) fn push_max(capacity: Sat) -> Sat {
+    let kept = reserve(capacity).sat() + fee(COMMITMENT_WEIGHT).sat() + 2 * ANCHOR.sat();
+    Sat::new(capacity.sat().saturating_sub(kept))
 }
 
 /// What a transaction of this weight costs.

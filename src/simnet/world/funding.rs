@@ -6,7 +6,9 @@ use crate::ids::{ChannelPoint, NodeId, Scid};
 use crate::units::{Msat, Sat};
 
 use super::chain::Transaction;
-use super::channel::{Both, Channel, Closing, Commitment, DUST_LIMIT, Phase, Policy, Side};
+use super::channel::{
+    Both, Channel, Closing, Commitment, DUST_LIMIT, Phase, Policy, Side, push_max,
+};
 use super::htlc::HtlcId;
 use super::notice::{Change, Notice};
 use super::{Due, World};
@@ -106,6 +108,11 @@ pub(crate) enum CloseError {
     Inactive,
 }
 
+/// What a wallet pays for a channel of this capacity.
+pub(in crate::simnet) const fn cost(capacity: Sat, sat_per_vbyte: u64) -> Sat {
+    Sat::new(capacity.sat().saturating_add(VBYTES.saturating_mul(sat_per_vbyte)))
+}
+
 impl World {
     /// Opens a channel: its funding transaction waits for a block.
     pub(crate) fn open(&mut self, wanted: NewChannel) -> Result<ChannelPoint, OpenError> {
@@ -126,14 +133,13 @@ impl World {
         if pending.count() >= PENDING_MAX {
             return Err(OpenError::TooMany);
         }
-        let fee = VBYTES.saturating_mul(wanted.sat_per_vbyte);
-        let need = Sat::new(capacity.sat().saturating_add(fee));
+        let need = cost(capacity, wanted.sat_per_vbyte);
         let txid = self.random.bytes();
         let node = self.nodes.get_mut(&from).ok_or(OpenError::NotOnline(from))?;
         let have = node.confirmed;
         let left = have.sat().checked_sub(need.sat());
         let channel = new_channel(ChannelPoint::new(txid, 0), self.channels.len(), &wanted);
-        if channel.balance(Side::Opener, Side::Opener).msat() < channel.reserve() {
+        if push > push_max(capacity) {
             return Err(OpenError::PushTooLarge);
         }
         node.confirmed = Sat::new(left.ok_or(OpenError::NoFunds { need, have })?);

@@ -99,8 +99,8 @@ fn is_free(act: &str, whence: &str, path: &str) -> bool {
     // How a stream breaks off is a matter of the connection.
     let is_broken = act == "the other end is killed" && path.starts_with("error");
     // How what cannot be read is complained of is a matter of the reader.
-    let is_nonsense = act == "refusal: invoices" || act == "refusal: macaroon: no hex";
-    (is_new && path.contains("_policy")) || is_broken || (is_nonsense && path == "error.message")
+    let is_nonsense = whence.ends_with("DecodePayReq") && path == "error.message";
+    (is_new && path.contains("_policy")) || is_broken || is_nonsense
 }
 
 /// What a message is, in a word or two.

@@ -66,7 +66,11 @@ async fn of_invoices(pair: &Pair, node: &Node) {
         lnrpc::Invoice { value_msat: 1_000, cltv_expiry: 10, ..Default::default() },
         lnrpc::Invoice { value_msat: -1, ..Default::default() },
         lnrpc::Invoice { value: 1, value_msat: 1, ..Default::default() },
-        lnrpc::Invoice { value: 1, memo: "m".repeat(700), ..Default::default() },
+        lnrpc::Invoice { value: -1, ..Default::default() },
+        lnrpc::Invoice { value: 1, memo: "m".repeat(639), ..Default::default() },
+        lnrpc::Invoice { value: 1, memo: "m".repeat(640), ..Default::default() },
+        lnrpc::Invoice { value: 1, memo: "m".repeat(1_024), ..Default::default() },
+        lnrpc::Invoice { value: 1, memo: "m".repeat(1_025), ..Default::default() },
         lnrpc::Invoice::default(),
     ] {
         let answer = lightning.add_invoice(invoice).await;
