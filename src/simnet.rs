@@ -32,6 +32,7 @@ pub use folder::FolderError;
 pub use report::{Balance, NodeBalance, Report};
 pub use run::CommandError;
 pub use world::node::{LndVersion, LndVersionError};
+pub use world::random::Random;
 pub use world::traffic::Sizes;
 
 use crate::ids::NodeId;

@@ -4,11 +4,10 @@ use std::mem::discriminant;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use strsim::jaro_winkler;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::command::{Alias, ChannelName, Command, Fault, FaultKind, Opening};
+use super::command::{Alias, ChannelName, Command, Fault, FaultKind, Opening, nearest};
 use super::report::{Balance, NodeBalance, Report};
 use super::scenario::Traffic;
 use super::world::channel::{Channel, Phase, Side};
@@ -35,8 +34,6 @@ const CLTV_MAX: u32 = 2_016;
 const CLTV: u32 = 83;
 /// What a transaction pays, in sat per vbyte.
 pub(super) const SAT_PER_VBYTE: u64 = 2;
-/// How alike a name must be to be taken for the one that was meant.
-const ALIKE: f64 = 0.8;
 
 /// Why a command was not done.
 #[derive(Debug, thiserror::Error)]
@@ -354,11 +351,8 @@ impl Net {
             if let Some(node) = world.named(alias) {
                 return Ok(node.id);
             }
-            let alike = |it: &&str| jaro_winkler(it, alias) > ALIKE;
-            let known = world.nodes.values().map(|node| node.alias.as_str());
-            let nearest = known.filter(alike).max_by(|one, other| {
-                jaro_winkler(one, alias).total_cmp(&jaro_winkler(other, alias))
-            });
+            let known: Vec<&str> = world.nodes.values().map(|node| node.alias.as_str()).collect();
+            let nearest = nearest(alias, &known);
             let nearest = nearest.map(str::to_owned);
             Err(CommandError::NoNode { alias: alias.to_owned(), nearest })
         })

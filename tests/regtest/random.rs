@@ -1,8 +1,11 @@
 //! [`Random`]: what a test leaves to chance, had again with the seed that it told.
 
-/// Numbers that look random, the same for the same seed (SplitMix64).
+/// What is left to chance, and where that begins.
 #[derive(Debug)]
-pub(crate) struct Random(u64);
+pub(crate) struct Random {
+    seed: u64,
+    numbers: tightrope::simnet::Random,
+}
 
 impl Random {
     /// From the seed in `TIGHTROPE_SEED`, or one that is told.
@@ -12,19 +15,20 @@ impl Random {
         let given = given.map(|seed| seed.parse().expect("TIGHTROPE_SEED is a number"));
         let seed = given.unwrap_or_else(|| u64::from(std::process::id()));
         eprintln!("kill -9 with TIGHTROPE_SEED={seed}");
-        Self(seed)
+        Self::new(seed)
+    }
+
+    const fn new(seed: u64) -> Self {
+        Self { seed, numbers: tightrope::simnet::Random::new(seed) }
     }
 
     /// Other numbers of the same seed, for the `n`th of several that run at once.
     pub(crate) const fn apart(self, n: u64) -> Self {
-        Self(self.0 ^ (n << 40))
+        Self::new(self.seed ^ (n << 40))
     }
 
     /// A number below `bound`.
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
+    pub(crate) const fn below(&mut self, bound: u64) -> u64 {
+        self.numbers.below(bound)
     }
 }

@@ -1,34 +1,25 @@
 //! [`Dice`]: choices that are the same for the same seed.
 
-/// What splitmix64 adds at each step.
-const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+use crate::simnet::Random;
 
-/// A row of numbers that looks random, from a seed (splitmix64).
+/// What the story leaves to chance.
 #[derive(Clone, Debug)]
-pub(super) struct Dice(u64);
+pub(super) struct Dice(Random);
 
 impl Dice {
-    /// The row of `seed`.
+    /// The choices of `seed`.
     pub(super) const fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(STEP);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        Self(Random::new(seed))
     }
 
     /// A number from `low` to `high`.
     pub(super) fn between(&mut self, low: u64, high: u64) -> u64 {
-        low + self.roll() % (high.saturating_sub(low) + 1)
+        low + self.0.below(high.saturating_sub(low) + 1)
     }
 
     /// Yes or no.
     pub(super) fn coin(&mut self) -> bool {
-        self.roll().is_multiple_of(2)
+        self.0.below(2) == 0
     }
 
     /// `total` in `count` parts, the largest at most three times the smallest.
