@@ -17,6 +17,7 @@ mod owner;
 mod plain;
 mod show;
 mod stage;
+mod standing;
 mod story;
 mod summary;
 mod traffic;
@@ -146,7 +147,8 @@ async fn play(
     };
     observer.read_logs().await?;
     let mut summary = Summary::of(&stage, observer.tallies()).await;
-    if let Err(error) = played {
+    // A daemon that has ended makes a story bad that seemed to end well.
+    if let Err(error) = played.and_then(|()| stage.check()) {
         summary.faults.push(format!("{error:#}"));
         summary.last_words(&stage);
     }
@@ -157,7 +159,7 @@ async fn play(
         }
         observer.read_logs().await?;
     }
-    summary.verify(&stage);
+    summary.verify(&stage, args.keep);
     Ok(Played { stage, summary, took: begin.elapsed(), _dht: dht })
 }
 

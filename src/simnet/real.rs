@@ -1,7 +1,9 @@
-//! [`Real`]: real btcd and lnd on this machine, to hold the simulated network against.
+//! [`Real`]: real btcd and lnd on this machine, for `tightrope demo --real`.
 //!
-//! The binaries are those of the suite in `tests/regtest`; they are found, not built. All that is
-//! started here ends with the value that stands for it, and with this process.
+//! It is here, beside what it stands in for, because only `lnd` and `simnet` may know `rpc`. The
+//! tests do not use it: `tests/regtest` has a harness of its own. Its binaries serve both; here
+//! they are found, not built. All that is started here ends with the value that stands for it, and
+//! with this process.
 
 mod btcd;
 mod node;

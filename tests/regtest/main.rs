@@ -5,6 +5,7 @@
 //! of before speaks.
 
 mod comparison;
+mod demo;
 #[path = "harness.rs"]
 #[expect(dead_code, reason = "the figures use more of it")]
 mod harness;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     arguments.test_threads.get_or_insert_with(|| processors.min(NETWORKS_MAX));
     let mut trials = suite::trials(Ground::Real);
     trials.extend(comparison::trials());
+    trials.push(demo::trial_on_real_nodes());
     if !arguments.list && binaries::build().is_none() {
         trials = trials.into_iter().map(|trial| trial.with_ignored_flag(true)).collect();
         arguments.include_ignored = false;

@@ -16,6 +16,7 @@ use super::network::{Kind, Network};
 use super::news::{Teller, Who};
 use super::node::{ALIASES, C, Node};
 use super::owner::Owner;
+use super::standing::Standing;
 use super::traffic::{Drift, Traffic};
 use crate::control::Status;
 use crate::ids::ChannelPoint;
@@ -198,19 +199,15 @@ impl Stage {
         Ok(())
     }
 
-    /// Whether both ends agree on a channel, it is within its deadzone, and nothing is under way.
-    pub(super) async fn is_at_rest(&self, link: Link) -> anyhow::Result<bool> {
-        let [near, far] = self.ends(link).await?;
-        let is_agreed = near.local == far.remote && near.remote == far.local;
-        let is_calm = near.htlcs + far.htlcs == 0;
-        let is_within = share(near).is_some_and(|share| LOWEST <= share && share <= HIGHEST);
-        let is_open = self
-            .statuses()
-            .await
-            .iter()
-            .flatten()
-            .any(|status| status.report.open.iter().any(|open| open.point == link.point));
-        Ok(is_agreed && is_calm && is_within && !is_open)
+    /// How a channel stands now.
+    pub(super) async fn standing(&self, link: Link) -> Result<Standing, ClientError> {
+        let ends = self.ends(link).await?;
+        Ok(Standing { ends, statuses: self.statuses().await })
+    }
+
+    /// Whether nothing is left to be done for a channel.
+    pub(super) async fn is_at_rest(&self, link: Link) -> Result<bool, ClientError> {
+        Ok(self.standing(link).await?.unrest().is_none())
     }
 
     /// Waits until the daemons of these owners watch these channels, each its own side.

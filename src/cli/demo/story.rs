@@ -9,6 +9,7 @@ use super::diary::brief;
 use super::news::{Chapter, News, Who};
 use super::node::{A, B, C, D, E};
 use super::stage::{MEND_TIME_MAX, Stage, until};
+use crate::simnet::client::ClientError;
 
 /// The secret of the README's story.
 pub(super) const ALICES: &str = "correcthorsebatterystaple";
@@ -139,15 +140,23 @@ async fn at_once(stage: &mut Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Has one channel after the other drift, for whoever looks at what is kept running.
+/// Has one channel after the other drift, for whoever looks at what is kept running. Whoever looks
+/// may pause the daemons too: then a side runs empty, and its drift is left out.
 pub(super) async fn go_on(stage: &mut Stage) -> anyhow::Result<()> {
     loop {
         for link in stage.dice.shuffled(stage.links.clone()) {
             let drift = stage.plan(link);
-            stage.drift(&[drift]).await?;
+            let drifted = stage.drift(&[drift]).await;
+            drifted.or_else(|error| if is_unpaid(&error) { Ok(()) } else { Err(error) })?;
+            stage.check()?;
             sleep(BETWEEN).await;
         }
     }
+}
+
+/// Whether a payment was tried and failed, rather than a node.
+fn is_unpaid(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(ClientError::Unpaid { .. }))
 }
 
 async fn drift_and_mend(stage: &mut Stage, links: &[Link]) -> anyhow::Result<()> {
@@ -155,4 +164,26 @@ async fn drift_and_mend(stage: &mut Stage, links: &[Link]) -> anyhow::Result<()>
     let drifts: Vec<_> = links.iter().map(|link| stage.plan(*link)).collect();
     stage.drift(&drifts).await?;
     stage.mended(links, &before).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::ChannelPoint;
+    use crate::units::Sat;
+
+    #[test]
+    fn only_a_payment_that_failed_is_left_out() {
+        let socket = ([127, 0, 0, 1], 1).into();
+        let point = ChannelPoint::new([0; 32], 0);
+        let (amount, reason) = (Sat::new(1), "TEMPORARY_CHANNEL_FAILURE".to_owned());
+        let unpaid = ClientError::Unpaid { point, amount, reason };
+        for (error, is_left_out) in [
+            (unpaid.into(), true),
+            (ClientError::NoChannel { socket, point }.into(), false),
+            (anyhow::anyhow!("Alice's daemon ended"), false),
+        ] {
+            assert_eq!(is_unpaid(&error), is_left_out, "{error}");
+        }
+    }
 }
