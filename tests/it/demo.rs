@@ -30,8 +30,9 @@ fn is_empty(folder: &Path) -> bool {
     folder.read_dir().expect("a folder").next().is_none()
 }
 
-/// How long the story may take, by its own clock. It waits for events, not for time, and takes 10
-/// to 12 s without optimization on two idle cores; this leaves room for tests beside it.
+/// How long the story may take, by its own clock. It waits for events, and takes 10 to 12 s without
+/// optimization on two idle cores, 14 s on two with four times the work that they can do; the rest
+/// is left to the tests beside it.
 const STORY_TIME_MAX: Duration = Duration::from_secs(30);
 
 #[test]
