@@ -204,15 +204,15 @@ impl Network {
         .await;
     }
 
-    /// Waits until an HTLC is on its way to the node at `place`, which was poor; or has been
-    /// settled, should it have been that quick.
+    /// Waits until an HTLC is on its way, by the word of the node at `place`; or has been settled
+    /// and left the channel even, should it have been that quick.
     pub(crate) async fn wait_for_htlc(&self, link: Link, place: usize) {
         let what = format!("an HTLC is on its way over {}", link.point);
         wait::until_by(HTLC_STEP, &what, CHANNEL_LIMIT, async || {
             let channel = self[place].channel(link.point).await?;
-            let is_pending = channel.pending_htlcs.iter().any(|htlc| htlc.incoming);
-            let is_rich = 10 * channel.local_balance >= 9 * channel.remote_balance;
-            (is_pending || is_rich).then_some(())
+            let (local, remote) = (channel.local_balance, channel.remote_balance);
+            let is_even = 10 * local >= 9 * remote && 10 * remote >= 9 * local;
+            (!channel.pending_htlcs.is_empty() || is_even).then_some(())
         })
         .await;
     }

@@ -14,8 +14,8 @@ use super::{REBALANCE_LIMIT, UNKNOWN_LIMIT};
 /// The paying node is killed while its HTLC is on its way. Whatever became of that one, the drift
 /// is mended once the node is back.
 ///
-/// Not earlier: killed after it has made the HTLC's circuit and before the HTLC is in the channel,
-/// lnd 0.21.2 says for ever that the payment is in flight.
+/// The payee is killed first, so that the HTLC lies still: killed before its HTLC is in the
+/// channel, or while it comes out of it, lnd 0.21.2 says for ever that the payment is in flight.
 pub(crate) async fn a_node_that_dies_in_the_middle_of_a_payment_is_taken_up_again() {
     let mut network = Network::start(&[Lnd21, Lnd21]).await;
     let link = network.open_one(Open::even(ALICE, BOB, 1_000_000)).await;
@@ -24,11 +24,14 @@ pub(crate) async fn a_node_that_dies_in_the_middle_of_a_payment_is_taken_up_agai
     daemon.watches(1).await;
 
     network.drift(link, ALICE, 300_000).await;
-    network.wait_for_htlc(link, ALICE).await;
+    network.wait_for_htlc(link, BOB).await;
+    network[ALICE].kill();
     network[BOB].kill();
-    daemon.loses(&network[BOB], 1).await;
-    network[BOB].start_again().await;
-    daemon.finds(&network[BOB], 2).await;
+    for node in [ALICE, BOB] {
+        daemon.loses(&network[node], 1).await;
+        network[node].start_again().await;
+        daemon.finds(&network[node], 2).await;
+    }
     daemon.settles(link, 1, UNKNOWN_LIMIT).await;
     network.agreed_balances(link, ALICE).await.assert_even();
 
