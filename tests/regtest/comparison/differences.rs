@@ -127,12 +127,17 @@ fn order(real: &[Said], simulated: &[Said]) -> Vec<String> {
                 if !is_rule {
                     continue;
                 }
-                let ours = simulated.get(shape).into_iter().flatten();
-                // On a busy machine what comes on two connections is heard a little late.
+                let ours = simulated.get(shape).map_or(&[][..], Vec::as_slice);
                 let is_broken = |at: &BTreeMap<_, u64>| at[a] > at[b] + GAP_MIN_US;
-                let broken = ours.filter(|(_, at)| is_broken(at)).map(|(act, _)| *act);
-                if let Some(act) = broken.min() {
-                    found.push(format!("{act}: simulated, {b:?} comes before {a:?}"));
+                let broken = ours.iter().filter(|(_, at)| is_broken(at)).count();
+                // The simulated world always has the same order: what is wrong with it is wrong
+                // each time. On a busy machine what comes on two connections is heard late at
+                // times, and so in another order.
+                if 2 * broken > ours.len() {
+                    let times = ours.len();
+                    found.push(format!(
+                        "{broken} of {times} times, simulated, {b:?} comes before {a:?}"
+                    ));
                 }
             }
         }
