@@ -325,12 +325,14 @@ async fn what_is_wrong_at_a_nodes_door_is_seen_by_its_clients() {
     assert_eq!((begun.status(), begun.htlcs.len()), (PaymentStatus::InFlight, 0));
     network.run("fault clear alice").await;
 
+    network.channel_at_rest("alice").await;
     network.run("fault stale alice").await;
     let before = network.channel("alice").await;
     network.run("drift alice bob 50000").await;
     assert_eq!(network.channel("alice").await, before);
     network.run("fault clear alice").await;
-    assert_eq!(network.channel("alice").await.local_balance, before.local_balance - 50_000);
+    let after = network.channel_at_rest("alice").await;
+    assert_eq!(after.local_balance, before.local_balance - 50_000);
 }
 
 #[tokio::test]

@@ -10,6 +10,9 @@ use tonic::{Status, Streaming};
 
 use super::rpc::{Rpc, certificate};
 
+/// How long a channel may take to come to rest: HTLCs settle within a tenth of a second.
+const REST_LIMIT: Duration = Duration::from_secs(20);
+
 /// How long anything may take that a test waits for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -102,6 +105,20 @@ impl Network {
         let listed = self.rpc(alias).lightning().list_channels(request).await.expect("a list");
         let [channel] = <[_; 1]>::try_from(listed.into_inner().channels).expect("one channel");
         channel
+    }
+
+    /// The only channel of a node, once nothing is in flight on it: a payer knows that its payment
+    /// has arrived before the HTLC is out of its channel.
+    pub(crate) async fn channel_at_rest(&self, alias: &str) -> lnrpc::Channel {
+        let at_rest = async {
+            loop {
+                let channel = self.channel(alias).await;
+                if channel.pending_htlcs.is_empty() {
+                    return channel;
+                }
+            }
+        };
+        tokio::time::timeout(REST_LIMIT, at_rest).await.expect("it comes to rest")
     }
 
     /// An invoice of a node over `sat`.
