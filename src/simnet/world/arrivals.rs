@@ -118,7 +118,7 @@ impl World {
             let code = FailureCode::FinalIncorrectCltvExpiry;
             return Err((code, "FinalIncorrectCltvExpiry"));
         }
-        let invoice = self.nodes.get_mut(&node).and_then(|node| node.invoices.get_mut(&htlc.hash));
+        let invoice = self.invoice_mut(node, htlc.hash);
         let invoice = invoice.ok_or_else(|| unknown("invoice not found"))?;
         judge(invoice, htlc, height)?;
         invoice.htlcs.push(Arrival {
@@ -143,7 +143,7 @@ impl World {
 
     /// All of an invoice has come: it is taken, or held.
     fn paid(&mut self, node: NodeId, hash: PaymentHash) {
-        let invoice = self.nodes.get_mut(&node).and_then(|node| node.invoices.get_mut(&hash));
+        let invoice = self.invoice_mut(node, hash);
         let Some(invoice) = invoice else { return };
         if invoice.is_held {
             invoice.state = InvoiceState::Accepted;
@@ -180,7 +180,7 @@ impl World {
     /// Gives back what has come for an invoice, which can be paid no more.
     pub(super) fn give_back(&mut self, node: NodeId, hash: PaymentHash) {
         let now = self.clock(node);
-        let invoice = self.nodes.get_mut(&node).and_then(|node| node.invoices.get_mut(&hash));
+        let invoice = self.invoice_mut(node, hash);
         let Some(invoice) = invoice else { return };
         invoice.state = InvoiceState::Canceled;
         let ends = resolve(invoice, ArrivalState::Canceled, now);
@@ -200,16 +200,11 @@ impl World {
         id: HtlcId,
     ) {
         let now = self.clock(node);
-        let invoice = self.nodes.get_mut(&node).and_then(|node| node.invoices.get_mut(&hash));
+        let invoice = self.invoice_mut(node, hash);
         let Some(invoice) = invoice.filter(|it| it.state == InvoiceState::Open) else { return };
-        let mut waiting = invoice.htlcs.iter_mut();
-        let is_it = |it: &&mut Arrival| {
-            it.channel == channel && it.htlc == id && it.state == ArrivalState::Accepted
-        };
-        let Some(part) = waiting.find(is_it) else { return };
-        part.state = ArrivalState::Canceled;
-        part.resolved = Some(now);
-        self.fail_back(channel, id, FailureCode::MppTimeout, "mpp timeout");
+        if invoice.cancel_part(channel, id, now) {
+            self.fail_back(channel, id, FailureCode::MppTimeout, "mpp timeout");
+        }
     }
 
     /// An HTLC that came for an invoice is given back as its channel is closed over it: an invoice
@@ -222,13 +217,9 @@ impl World {
             return;
         }
         let now = self.clock(node);
-        let invoice = self.nodes.get_mut(&node).and_then(|node| node.invoices.get_mut(&hash));
+        let invoice = self.invoice_mut(node, hash);
         let Some(invoice) = invoice else { return };
-        let is_it = |it: &&mut Arrival| it.channel == point && it.htlc == id;
-        let Some(part) = invoice.htlcs.iter_mut().find(is_it) else { return };
-        part.state = ArrivalState::Canceled;
-        part.resolved = Some(now);
-        if invoice.state == InvoiceState::Accepted {
+        if invoice.cancel_part(point, id, now) && invoice.state == InvoiceState::Accepted {
             self.give_back(node, hash);
         }
     }

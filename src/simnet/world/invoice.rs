@@ -79,6 +79,18 @@ impl Invoice {
         let kept = self.htlcs.iter().filter(|htlc| htlc.state != ArrivalState::Canceled);
         kept.map(|htlc| htlc.amount).sum()
     }
+
+    /// Gives up one HTLC that waits; whether it did.
+    pub(super) fn cancel_part(&mut self, channel: ChannelPoint, htlc: HtlcId, at: Time) -> bool {
+        let mut waiting = self.htlcs.iter_mut().filter(|it| it.state == ArrivalState::Accepted);
+        let part = waiting.find(|it| it.channel == channel && it.htlc == htlc);
+        let has_waited = part.is_some();
+        if let Some(part) = part {
+            part.state = ArrivalState::Canceled;
+            part.resolved = Some(at);
+        }
+        has_waited
+    }
 }
 
 /// How an invoice stands.

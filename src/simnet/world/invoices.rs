@@ -144,6 +144,10 @@ impl World {
         self.node(node)?.invoices.get(&hash)
     }
 
+    pub(super) fn invoice_mut(&mut self, node: NodeId, hash: PaymentHash) -> Option<&mut Invoice> {
+        self.nodes.get_mut(&node)?.invoices.get_mut(&hash)
+    }
+
     /// Takes what is held, by saying the preimage.
     pub(crate) fn settle_invoice(
         &mut self,
@@ -151,7 +155,7 @@ impl World {
         preimage: Preimage,
     ) -> Result<(), InvoiceError> {
         let hash = preimage.hash();
-        let invoice = self.nodes.get_mut(&id).and_then(|node| node.invoices.get_mut(&hash));
+        let invoice = self.invoice_mut(id, hash);
         let invoice = invoice.ok_or(InvoiceError::Unknown)?;
         match invoice.state {
             InvoiceState::Open => Err(InvoiceError::Open),

@@ -103,15 +103,20 @@ impl Net {
         let payer = self.nodes[from];
         let channel = &self.world.channels[&over];
         let payee = channel.ends[channel.side(payer).expect("an end").other()];
+        let route = self.route(over, payee, sat, due.1);
+        self.world.send_to_route(payer, due.0, route).expect("an attempt");
+    }
+
+    /// The one hop over a channel to whom `node` is taken for.
+    fn route(&self, over: ChannelPoint, node: NodeId, sat: u64, secret: [u8; 32]) -> Route {
         let (amount, expiry) = (Sat::new(sat).msat(), self.world.chain.height + 83);
-        let scid = channel.scid.expect("a channel with an id");
-        let route = Route {
+        let scid = self.world.channels[&over].scid.expect("a channel with an id");
+        Route {
             time_lock: expiry,
             amount,
-            hops: vec![Hop { scid, node: payee, amount, expiry }],
-            shown: Shown { secret: Some(due.1), total: amount },
-        };
-        self.world.send_to_route(payer, due.0, route).expect("an attempt");
+            hops: vec![Hop { scid, node, amount, expiry }],
+            shown: Shown { secret: Some(secret), total: amount },
+        }
     }
 
     /// How a payment of a node stands.

@@ -102,14 +102,7 @@ fn what_a_node_forgot_is_in_flight_until_it_is_restarted() {
     let point = net.channel(0, 1, 1_000_000, 500_000);
     net.world.add_fault(net.nodes[0], Fault::Forget);
     let (hash, secret, _) = net.invoice(1, 100_000);
-    let scid = net.world.channels[&point].scid.expect("an id");
-    let (node, amount) = (net.nodes[1], Sat::new(100_000).msat());
-    let route = Route {
-        time_lock: 600,
-        amount,
-        hops: vec![Hop { scid, node, amount, expiry: 600 }],
-        shown: Shown { secret: Some(secret), total: amount },
-    };
+    let route = net.route(point, net.nodes[1], 100_000, secret);
     let answer = net.world.send_to_route(net.nodes[0], hash, route);
     assert_eq!(answer, Err(PayError::Forgotten));
     net.run(Duration::from_secs(600));

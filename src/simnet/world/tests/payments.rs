@@ -72,14 +72,7 @@ fn what_is_meant_for_another_is_not_read() {
     let mut net = Net::of(["alice", "bob", "carol"]);
     let point = net.channel(0, 1, 1_000_000, 500_000);
     let (hash, secret, _) = net.invoice(1, 100_000);
-    let scid = net.world.channels[&point].scid.expect("an id");
-    let (node, amount) = (net.nodes[2], Sat::new(100_000).msat());
-    let route = Route {
-        time_lock: 600,
-        amount,
-        hops: vec![Hop { scid, node, amount, expiry: 600 }],
-        shown: Shown { secret: Some(secret), total: amount },
-    };
+    let route = net.route(point, net.nodes[2], 100_000, secret);
     net.world.send_to_route(net.nodes[0], hash, route).expect("an attempt");
     net.run(Duration::from_secs(1));
     assert_eq!(net.failure(0, hash), (FailureCode::InvalidOnionHmac, 1));
